@@ -1,0 +1,40 @@
+// What the container's first process tells its supervisor, over a close-on-exec pipe: fixed-size records, each written
+// whole (they are far below PIPE_BUF). End of file without kExited means that the first process was killed.
+#pragma once
+
+#include <cstdint>
+
+namespace mxc::sandbox {
+
+enum class StatusKind : uint32_t {
+  kFailed = 1,   // a step of the plan failed; nothing of the user's ran
+  kStarted = 2,  // the program's exec succeeded or is about to; `pid` is its id inside the container
+  kExited = 3,   // the program ended; `wait_status` as from waitpid, times and memory of it and its waited-for children
+};
+
+struct StatusRecord {
+  StatusKind kind;
+  uint32_t step;          // kFailed: index into Plan::steps, or kStep* below
+  int32_t error;          // kFailed: errno
+  int32_t pid;            // kStarted
+  int32_t wait_status;    // kExited
+  uint32_t reserved;
+  uint64_t user_us;       // kExited: CPU time in user mode, microseconds
+  uint64_t system_us;     // kExited
+  uint64_t max_rss_kib;   // kExited: largest resident set of one process
+};
+
+// Steps outside the plan's list.
+inline constexpr uint32_t kStepExec = 0xffffff00;  // execve: 126 or 127 by errno
+inline constexpr uint32_t kStepFork = 0xffffff01;
+
+// Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on
+// to the program's process group; SIGKILL ends everything.
+struct Running {
+  int pid = -1;       // of the container's first process, in the supervisor's pid namespace
+  int pidfd = -1;     // owned by the supervisor
+  int status = -1;    // read end of the status pipe
+  int console = -1;   // master of the PTY, or -1: standard streams are inherited
+};
+
+}  // namespace mxc::sandbox

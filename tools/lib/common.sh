@@ -1,11 +1,16 @@
+# shellcheck shell=bash
 # What every tool needs: messages, the project's folder, privileges. Sourced, not run; needs bash 5.
 #
 # Messages go to stderr, so that a tool's stdout holds only what it was asked for.
 
 set -euo pipefail
 umask 022
+# Bazel and apt catch Ctrl-C and end in their own time; the tool ends with them instead of going on to its next step.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 MXC_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+# shellcheck disable=SC2034 # for the tools
 MXC_SHARED="$MXC_TOP/../shared"
 cd "$MXC_TOP"
 
@@ -38,7 +43,7 @@ cache_dir() {
   local base=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}
   if ! mkdir -p "$base/mxc-bazel" 2>/dev/null || [ ! -w "$base/mxc-bazel" ]; then
     base=/var/tmp/mxc-$(id -u)
-    mkdir -p -m 700 "$base/mxc-bazel"
+    (umask 077 && mkdir -p "$base/mxc-bazel")
     [ -O "$base" ] || die "$base belongs to someone else: set XDG_CACHE_HOME to a folder of yours"
   fi
   printf '%s\n' "$base/mxc-bazel"

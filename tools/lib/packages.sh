@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs Debian and Ubuntu packages that a tool needs. Sourced after common.sh.
 #
 # A name `a|b` means: whichever of them this release has, the first one first.

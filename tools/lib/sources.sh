@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Fetches the source packages of third_party/sources.lock, which only the Windows build compiles. Sourced after packages.sh.
 
 MXC_SOURCES=/usr/src/mxc

@@ -48,8 +48,5 @@ quiet_bazel() {
 # The folder of finished targets for these flags.
 bazel_bin() { run_bazel info bazel-bin "$@" 2>/dev/null; }
 
-# Of the labels given, prints those that exist.
-existing_targets() { run_bazel query --keep_going "set($*)" 2>/dev/null || true; }
-
 # The disk cache only grows: drops what no build has read for two weeks.
 prune_disk_cache() { find "$MXC_CACHE/disk" -type f -atime +14 -delete 2>/dev/null || true; }

@@ -9,8 +9,10 @@ umask 022
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-MXC_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # shellcheck disable=SC2034 # for the tools
+MXC_CALLER=$PWD
+MXC_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+# shellcheck disable=SC2034
 MXC_SHARED="$MXC_TOP/../shared"
 cd "$MXC_TOP"
 

@@ -14,11 +14,11 @@ MXC_PROGRAMS='
 
 # Prints the lines for one platform whose target exists in this tree.
 programs_of() {
-  local platform=$1 target file place on existing
-  # shellcheck disable=SC2046 # labels are words
-  existing=$(existing_targets $(awk 'NF { print $1 }' <<<"$MXC_PROGRAMS"))
+  local platform=$1 target file place on package
   while read -r target file place on; do
-    [ "$on" = "$platform" ] && grep -qxF "$target" <<<"$existing" && printf '%s %s %s\n' "$target" "$file" "$place"
+    package=${target%:*}
+    [ "$on" = "$platform" ] && grep -qsF "name = \"${target##*:}\"" "$MXC_TOP/${package#//}/BUILD" &&
+      printf '%s %s %s\n' "$target" "$file" "$place"
   done <<<"$MXC_PROGRAMS"
   return 0
 }

@@ -35,7 +35,7 @@ quiet_bazel() {
   shift
   mkdir -p "$MXC_TOP/out"
   [ ! -t 2 ] || printf '%s: %s …' "${0##*/}" "$what" >&2
-  if run_bazel "$@" --color=no --curses=no >"$log" 2>&1; then
+  if run_bazel "$1" --color=no --curses=no "${@:2}" >"$log" 2>&1; then
     if [ -t 2 ]; then printf ' %d s\n' "$((SECONDS - began))" >&2; fi
     return 0
   fi

@@ -27,7 +27,7 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # Prints the comment block at the top of the tool: its usage.
-usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+usage() { sed -n '2,/^$/{s/^# \{0,1\}//p}' "$MXC_TOP/tools/${0##*/}"; }
 
 # Runs its arguments as root: directly, or by sudo. Returns 77 when neither is possible.
 as_root() {

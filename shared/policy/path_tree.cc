@@ -1,0 +1,154 @@
+#include "shared/policy/path_tree.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace mxc::policy {
+namespace {
+
+// A rule's place in the sort: strings and origins stay where they are until their final place is known.
+struct Key {
+  std::string_view path;
+  uint32_t index;
+};
+
+std::vector<Key> SortedKeys(const std::vector<PathRule>& rules) {
+  std::vector<Key> keys;
+  keys.reserve(rules.size());
+  for (size_t i = 0; i < rules.size(); ++i) keys.push_back({rules[i].path, static_cast<uint32_t>(i)});
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
+    const int order = a.path.compare(b.path);
+    return order != 0 ? order < 0 : a.index < b.index;
+  });
+  return keys;
+}
+
+// Folds the rules of keys[begin, end), all on one path, into one.
+PathRule Fold(std::vector<PathRule>& rules, std::span<const Key> keys, bool layered) {
+  auto layer = Layer::kBuiltin;
+  if (layered) {
+    for (const Key& key : keys) layer = std::max(layer, rules[key.index].origin.layer);
+  }
+  PathRule* best = nullptr;
+  for (const Key& key : keys) {
+    PathRule& rule = rules[key.index];
+    if (layered && rule.origin.layer != layer) continue;
+    if (best == nullptr || rule.access < best->access) {
+      best = &rule;
+    } else if (rule.access == best->access) {
+      best->if_present = best->if_present && rule.if_present;
+      best->protect = best->protect || rule.protect;
+      best->baseline = best->baseline && rule.baseline;
+    }
+  }
+  return std::move(*best);
+}
+
+std::vector<PathRule> Build(std::vector<PathRule> rules, bool layered) {
+  const std::vector<Key> keys = SortedKeys(rules);
+  std::vector<PathRule> tree;
+  tree.reserve(keys.size());
+  for (size_t begin = 0; begin < keys.size();) {
+    size_t end = begin + 1;
+    while (end < keys.size() && keys[end].path == keys[begin].path) ++end;
+    tree.push_back(Fold(rules, std::span(keys).subspan(begin, end - begin), layered));
+    begin = end;
+  }
+  return tree;
+}
+
+Error PathError(std::string_view path, std::string why) {
+  constexpr size_t kShown = 200;
+  std::string shown(path.substr(0, kShown));
+  if (path.size() > kShown) shown += "…";
+  for (char& c : shown) {
+    if (c == '\0') c = '?';
+  }
+  return Error(Code::kInvalid, "path \"" + shown + "\" " + std::move(why));
+}
+
+}  // namespace
+
+bool IsNormal(std::string_view path) {
+  if (path.empty() || path[0] != '/' || path.size() > kMaxPathBytes) return false;
+  if (path.size() == 1) return true;
+  if (path.find('\0') != std::string_view::npos) return false;
+  size_t begin = 1;
+  while (begin <= path.size()) {
+    const size_t slash = std::min(path.find('/', begin), path.size());
+    const std::string_view name = path.substr(begin, slash - begin);
+    if (name.empty() || name == "." || name == ".." || name.size() > kMaxNameBytes) return false;
+    begin = slash + 1;
+  }
+  return true;
+}
+
+Result<std::string> Normalise(std::string_view path) {
+  if (path.empty()) return Error(Code::kInvalid, "a path is empty").WithHint("name an absolute path");
+  if (IsNormal(path)) return std::string(path);
+  if (path.find('\0') != std::string_view::npos) return PathError(path, "has a NUL byte inside");
+  if (path[0] != '/') return PathError(path, "is not absolute").WithHint("start it with /");
+
+  std::string normal;
+  normal.reserve(path.size());
+  for (size_t begin = 1; begin <= path.size();) {
+    const size_t slash = std::min(path.find('/', begin), path.size());
+    const std::string_view name = path.substr(begin, slash - begin);
+    begin = slash + 1;
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      if (normal.empty()) return PathError(path, "climbs above / with \"..\"").WithHint("write it without \"..\"");
+      normal.resize(normal.rfind('/'));
+      continue;
+    }
+    if (name.size() > kMaxNameBytes) {
+      return PathError(path, "has a name of " + std::to_string(name.size()) + " bytes; 255 is the most Linux takes");
+    }
+    normal += '/';
+    normal += name;
+  }
+  if (normal.empty()) normal = "/";
+  if (normal.size() > kMaxPathBytes) {
+    return PathError(path, "has " + std::to_string(normal.size()) + " bytes; 4095 is the most Linux takes");
+  }
+  return normal;
+}
+
+bool IsWithin(std::string_view path, std::string_view ancestor) {
+  if (ancestor == "/") return true;
+  return path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/');
+}
+
+std::string Join(std::string_view base, std::string_view relative) {
+  std::string joined;
+  joined.reserve(base.size() + 1 + relative.size());
+  if (base != "/") joined += base;
+  joined += '/';
+  joined += relative;
+  return joined;
+}
+
+std::string_view Parent(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string_view::npos ? std::string_view("/") : path.substr(0, slash);
+}
+
+std::vector<PathRule> BuildTree(std::vector<PathRule> rules) { return Build(std::move(rules), false); }
+std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules) { return Build(std::move(rules), true); }
+
+const PathRule* Find(std::span<const PathRule> tree, std::string_view path) {
+  const auto at = std::lower_bound(tree.begin(), tree.end(), path,
+                                   [](const PathRule& rule, std::string_view key) { return rule.path < key; });
+  return at != tree.end() && at->path == path ? &*at : nullptr;
+}
+
+const PathRule* Lookup(std::span<const PathRule> tree, std::string_view path) {
+  while (true) {
+    if (const PathRule* rule = Find(tree, path)) return rule;
+    if (path.size() <= 1) return nullptr;
+    path = Parent(path);
+  }
+}
+
+}  // namespace mxc::policy

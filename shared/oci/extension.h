@@ -29,6 +29,7 @@ struct DeniedPath {
   std::string path;    // absolute, inside the container
   std::string rule;    // who said so, for reports: "p.json#/filesystem/deniedPaths/0"
   bool if_missing_watch = true;
+  bool operator==(const DeniedPath&) const = default;
 };
 
 struct LandlockSpec {
@@ -37,6 +38,7 @@ struct LandlockSpec {
   bool files = true;                                  // false with nesting
   std::optional<std::vector<uint16_t>> tcp_bind;      // ports; absent: TCP is not handled
   std::optional<std::vector<uint16_t>> tcp_connect;
+  bool operator==(const LandlockSpec&) const = default;
 };
 
 struct Extension {
@@ -66,6 +68,7 @@ struct Extension {
   std::string policy_digest;                          // dev.mxc.policy-digest: "sha256:…"
   std::string profile;                                // dev.mxc.profile
 
+  bool operator==(const Extension&) const = default;
   bool any() const { return empty_root || init || landlock || !policy_digest.empty() || !denied.empty() || !protect.empty(); }
 };
 

@@ -24,12 +24,14 @@ struct Process {
   std::optional<std::vector<std::string>> env;  // KEY=VALUE; absent: the default block; []: nothing
   bool inherit_default_env = false;
   uint32_t timeout_ms = 0;               // 0: none
+  bool operator==(const Process&) const = default;
 };
 
 struct Filesystem {
   std::vector<std::string> readonly_paths;
   std::vector<std::string> readwrite_paths;
   std::vector<std::string> denied_paths;
+  bool operator==(const Filesystem&) const = default;
 };
 
 enum class Protocol : uint8_t { kAny, kTcp, kUdp, kIcmp };
@@ -37,17 +39,20 @@ enum class Protocol : uint8_t { kAny, kTcp, kUdp, kIcmp };
 struct NetworkPeer {
   std::string cidr;
   std::vector<std::string> except;
+  bool operator==(const NetworkPeer&) const = default;
 };
 
 struct NetworkPort {
   Protocol protocol = Protocol::kAny;
   std::optional<uint16_t> port;
   std::optional<uint16_t> end_port;
+  bool operator==(const NetworkPort&) const = default;
 };
 
 struct NetworkRule {
   std::vector<NetworkPeer> to;     // empty: every address
   std::vector<NetworkPort> ports;  // empty: every port
+  bool operator==(const NetworkRule&) const = default;
 };
 
 struct Network {
@@ -56,6 +61,7 @@ struct Network {
   std::vector<NetworkRule> egress_deny;
   Default ingress = Default::kDeny;
   Default host_loopback = Default::kDeny;
+  bool operator==(const Network&) const = default;
 };
 
 enum class Clipboard : uint8_t { kNone, kRead, kWrite, kAll };
@@ -64,16 +70,19 @@ struct Ui {
   bool disable = true;
   Clipboard clipboard = Clipboard::kNone;
   bool injection = false;
+  bool operator==(const Ui&) const = default;
 };
 
 struct Lifecycle {
   bool destroy_on_exit = true;
   bool preserve_policy = false;
+  bool operator==(const Lifecycle&) const = default;
 };
 
 struct Lxc {
   std::string distribution;
   std::string release;
+  bool operator==(const Lxc&) const = default;
 };
 
 // ---- x-linux ----------------------------------------------------------------------------------------------------
@@ -92,16 +101,19 @@ struct Resources {
   std::optional<uint64_t> memlock_bytes;    // RLIMIT_MEMLOCK; UINT64_MAX: unlimited
   std::optional<uint64_t> stack_bytes;      // RLIMIT_STACK
   std::optional<uint64_t> core_bytes;       // RLIMIT_CORE, default 0
+  bool operator==(const Resources&) const = default;
 };
 
 struct LandlockOptions {
   std::optional<bool> required;              // true: refuse to run on a kernel without Landlock
   std::optional<std::vector<uint16_t>> tcp_bind;     // absent: Landlock handles no TCP
   std::optional<std::vector<uint16_t>> tcp_connect;
+  bool operator==(const LandlockOptions&) const = default;
 };
 
 struct SeccompOptions {
   std::optional<std::string> profile;        // name of a shipped or installed list: default, ml, build, untrusted …
+  bool operator==(const SeccompOptions&) const = default;
 };
 
 enum class OnExposed : uint8_t { kCover, kKill };               // a denied name was replaced from outside
@@ -112,6 +124,7 @@ enum class Identity : uint8_t { kCaller, kHostRoot };
 struct ConditionalPath {
   std::string path;
   bool if_present = false;
+  bool operator==(const ConditionalPath&) const = default;
 };
 
 struct XLinux {
@@ -130,6 +143,7 @@ struct XLinux {
   std::optional<bool> nesting;                          // mount and user namespaces inside; drops Landlock's file part
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;
+  bool operator==(const XLinux&) const = default;
 };
 
 struct Policy {

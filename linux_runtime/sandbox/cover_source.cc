@@ -15,7 +15,7 @@ void Drop(int* fd) {
 int Populate(int base, uint32_t owner) {
   if (int error = sys::Mkdir(base, "d", 0); error < 0) return error;
   if (int error = static_cast<int>(sys::Check(::mknodat(base, "f", S_IFREG, 0))); error < 0) return error;
-  if (owner == 0) return 0;  // made as 0 already
+  if (owner == 0) return 0;  // the caller's own
   if (int error = static_cast<int>(sys::Check(::fchownat(base, "d", owner, owner, 0))); error < 0) return error;
   return static_cast<int>(sys::Check(::fchownat(base, "f", owner, owner, 0)));
 }
@@ -46,16 +46,43 @@ int WriteOwn(const char* path, const char* text, size_t size) {
   return written < 0 ? static_cast<int>(written) : 0;
 }
 
+char* Decimal(char* out, uint32_t number) {
+  char digits[10];
+  int count = 0;
+  do {
+    digits[count++] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  while (count > 0) *out++ = digits[--count];
+  return out;
+}
+
+// Maps `id` of the parent's namespace as another number, so that `id` itself, which is what an idmapped mount looks up
+// for files of that owner, is nothing. (An empty map would say the same, but Linux 6.14 refuses to copy one.)
+int WriteShiftedMap(const char* path, uint32_t id) {
+  char line[32];
+  char* end = Decimal(line, id + 1);
+  *end++ = ' ';
+  end = Decimal(end, id);
+  *end++ = ' ';
+  *end++ = '1';
+  return WriteOwn(path, line, static_cast<size_t>(end - line));
+}
+
+struct UnmappedRequest {
+  uint32_t uid, gid;
+  volatile int result;
+};
+
 // Runs in a process that shares memory and descriptors with its parent, which waits (vfork): the descriptor it opens
 // is the parent's too.
-int OpenOwnUnmapped(void* result) {
-  // Copying an idmap without extents is refused (Linux 6.14), so something is mapped: 1 inside is 0 outside, and 0
-  // inside, which is what an idmapped mount looks up for its files of owner 0, is nothing.
+int OpenOwnUnmapped(void* argument) {
+  auto* request = static_cast<UnmappedRequest*>(argument);
   int fd = WriteOwn("/proc/self/setgroups", "deny", 4);
-  if (fd == 0) fd = WriteOwn("/proc/self/uid_map", "1 0 1", 5);
-  if (fd == 0) fd = WriteOwn("/proc/self/gid_map", "1 0 1", 5);
+  if (fd == 0) fd = WriteShiftedMap("/proc/self/uid_map", request->uid);
+  if (fd == 0) fd = WriteShiftedMap("/proc/self/gid_map", request->gid);
   if (fd == 0) fd = sys::OpenAt(AT_FDCWD, "/proc/self/ns/user", O_RDONLY);
-  *static_cast<volatile int*>(result) = fd;
+  request->result = fd;
   return 0;
 }
 
@@ -63,15 +90,15 @@ int OpenOwnUnmapped(void* result) {
 
 int MakeUnmappedNamespace() {
   alignas(16) char stack[16384];
-  volatile int result = -ECHILD;
+  UnmappedRequest request{::geteuid(), ::getegid(), -ECHILD};
   int pid = static_cast<int>(sys::Check(::clone(OpenOwnUnmapped, stack + sizeof stack,
                                                 CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWUSER,
-                                                const_cast<int*>(&result))));
+                                                &request)));
   if (pid < 0) return pid;
   int status;
   while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
   }
-  return result;
+  return request.result;
 }
 
 int MakeCoverBase(CoverSource* source, uint32_t owner, int unmapped) {

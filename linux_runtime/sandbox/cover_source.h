@@ -30,11 +30,11 @@ struct CoverSource {
 
 // Makes `base`. Needs CAP_SYS_ADMIN over the user namespace of the caller's mount namespace.
 // owner: a user and group id, as the caller's user namespace counts, that the container doesn't map; in rootless use
-// the caller's own 0. unmapped: from MakeUnmappedNamespace, or -1.
+// 0, which leaves them the caller's own. unmapped: from MakeUnmappedNamespace, or -1.
 int MakeCoverBase(CoverSource* source, uint32_t owner, int unmapped);
 
-// A user namespace, child of the caller's, that maps neither user nor group 0 of it. Returns a descriptor or -errno.
-// Reads /proc; the caller must be uid 0 in its user namespace or hold CAP_SETUID and CAP_SETGID there.
+// A user namespace, child of the caller's, in which the caller's own user and group ids are no ids. Returns a
+// descriptor or -errno. Reads /proc; the caller holds CAP_SETUID and CAP_SETGID in its user namespace.
 int MakeUnmappedNamespace();
 
 // Fills `directory` and `file` from `base`, unless that is done already. stash: kernels before 6.15 can't copy a mount

@@ -27,6 +27,14 @@ struct StatusRecord {
 // Steps outside the plan's list.
 inline constexpr uint32_t kStepExec = 0xffffff00;  // execve: 126 or 127 by errno
 inline constexpr uint32_t kStepFork = 0xffffff01;
+inline constexpr uint32_t kStepCapabilities = 0xffffff02;
+inline constexpr uint32_t kStepNoNewPrivileges = 0xffffff03;
+inline constexpr uint32_t kStepLandlock = 0xffffff04;
+inline constexpr uint32_t kStepConsole = 0xffffff05;
+inline constexpr uint32_t kStepChdir = 0xffffff06;
+inline constexpr uint32_t kStepDescriptors = 0xffffff07;
+inline constexpr uint32_t kStepSeccomp = 0xffffff08;
+inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* number
 
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on
 // to the program's process group; SIGKILL ends everything.

@@ -133,6 +133,9 @@ inline int SetRlimit(int resource, uint64_t soft, uint64_t hard) {
 }
 inline int SetHostname(const char* name, size_t size) { return static_cast<int>(Check(::sethostname(name, size))); }
 
+// capget(2) as it is: header {0x20080522, 0}, data of 6 words.
+inline int CapGet(void* header, void* data) { return static_cast<int>(Check(::syscall(SYS_capget, header, data))); }
+
 // capset(2), version 3: 64-bit sets.
 struct CapabilitySets {
   uint64_t effective = 0, permitted = 0, inheritable = 0;

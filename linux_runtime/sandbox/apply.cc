@@ -1,0 +1,253 @@
+#include "linux_runtime/sandbox/apply.h"
+
+#include <linux/filter.h>
+#include <linux/securebits.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "linux_runtime/sandbox/reaper.h"
+#include "linux_runtime/sandbox/status.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+
+namespace {
+
+[[noreturn]] void Fail(int status, uint32_t step, int error) {
+  StatusRecord record{};
+  record.kind = StatusKind::kFailed;
+  record.step = step;
+  record.error = error < 0 ? -error : error;
+  sys::Write(status, &record, sizeof record);
+  ::_exit(125);
+}
+
+int WriteWhole(const char* path, const char* text) {
+  int fd = sys::OpenAt(AT_FDCWD, path, O_WRONLY);
+  if (fd < 0) return fd;
+  long written = sys::Write(fd, text, strlen(text));
+  sys::Close(fd);
+  return written < 0 ? static_cast<int>(written) : 0;
+}
+
+int MapSelf(const Step& step) {
+  if (int error = WriteWhole("/proc/self/setgroups", "deny"); error < 0 && error != -ENOENT) return error;
+  if (int error = WriteWhole("/proc/self/uid_map", step.text); error < 0) return error;
+  return WriteWhole("/proc/self/gid_map", step.path);
+}
+
+// One byte from the parent says go; end of file says that it is gone.
+int AwaitParent(int parent) {
+  char go = 0;
+  long count = sys::Read(parent, &go, 1);
+  if (count < 0) return static_cast<int>(count);
+  return count == 1 ? 0 : -EPIPE;
+}
+
+// After the last change of ids, which would clear it (prctl(2), PR_SET_PDEATHSIG).
+int TieToParent(int parent) {
+  if (int error = sys::Prctl(PR_SET_PDEATHSIG, SIGKILL); error < 0) return error;
+  // The parent may have died just before: its end of the pair is then closed.
+  pollfd end{parent, 0, 0};
+  if (::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0) return -EPIPE;
+  // Nobody inside may ptrace or read the memory of a process that still has capabilities or host descriptors.
+  return sys::Prctl(PR_SET_DUMPABLE, 0);
+}
+
+int SetIds(const Step& step) {
+  if (step.mode != 0) {
+    if (int error = sys::SetGroups(0, nullptr); error < 0) return error;
+  }
+  if (int error = sys::SetResGid(static_cast<gid_t>(step.extra)); error < 0) return error;
+  return sys::SetResUid(static_cast<uid_t>(step.flags));
+}
+
+int EnterRoot(int root) {
+  if (int error = sys::Fchdir(root); error < 0) return error;
+  // With both arguments ".", the old root ends up on top of the new one (pivot_root(2), NOTES), and is taken off.
+  if (int error = sys::PivotRoot(".", "."); error < 0) return error;
+  if (int error = sys::Umount(".", MNT_DETACH); error < 0) return error;
+  return sys::Chdir("/");
+}
+
+int LoopbackUp() {
+  int fd = static_cast<int>(sys::Check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  if (fd < 0) return fd;
+  ifreq request{};
+  memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  int error = static_cast<int>(sys::Check(::ioctl(fd, SIOCSIFFLAGS, &request)));
+  sys::Close(fd);
+  return error;
+}
+
+int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootState& state) {
+  switch (step.op) {
+    case Op::kAwaitParent:
+      return AwaitParent(descriptors.parent);
+    case Op::kMapSelf:
+      return MapSelf(step);
+    case Op::kJoinCgroup:
+      return static_cast<int>(sys::Write(step.fd, "0", 1));
+    case Op::kUnshareCgroup:
+      return sys::Unshare(CLONE_NEWCGROUP);
+    case Op::kSetIds:
+      return SetIds(step);
+    case Op::kTieToParent:
+      return TieToParent(descriptors.parent);
+    case Op::kPrivateMounts:
+      return sys::Mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    case Op::kEnterRoot:
+      return EnterRoot(state.root);
+    case Op::kHostname:
+      return sys::SetHostname(step.text, strlen(step.text));
+    case Op::kDomainname:
+      return static_cast<int>(sys::Check(::setdomainname(step.text, strlen(step.text))));
+    case Op::kLoopbackUp:
+      return LoopbackUp();
+    default:
+      return ApplyMountStep(step, state);
+  }
+}
+
+constexpr int kLastCapability = 63;
+
+// Bounding first, since that takes CAP_SETPCAP, which goes next.
+int SetCapabilities(const Plan& plan) {
+  for (int capability = 0; capability <= kLastCapability; ++capability) {
+    if ((plan.bounding >> capability & 1) != 0) continue;
+    int error = sys::Prctl(PR_CAPBSET_DROP, static_cast<unsigned long>(capability));
+    if (error == -EINVAL) break;  // above the kernel's last
+    if (error < 0) return error;
+  }
+  constexpr unsigned long kLocked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                                    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  if (plan.permitted == 0 && plan.ambient == 0) {
+    if (int error = sys::Prctl(PR_SET_SECUREBITS, kLocked); error < 0) return error;
+  }
+  if (int error = sys::Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL); error < 0) return error;
+  sys::CapabilitySets sets{plan.effective, plan.permitted, plan.inheritable};
+  if (int error = sys::CapSet(sets); error < 0) return error;
+  for (int capability = 0; capability <= kLastCapability; ++capability) {
+    if ((plan.ambient >> capability & 1) == 0) continue;
+    if (int error = sys::Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, static_cast<unsigned long>(capability)); error < 0)
+      return error;
+  }
+  return 0;
+}
+
+int InstallSeccomp(const SeccompProgram& program) {
+  return sys::SeccompSetFilter(program.code.data(), program.code.size(), program.flags);
+}
+
+// A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
+int OpenConsole(int parent) {
+  int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
+  if (master < 0) return master;
+  int unlock = 0;
+  if (int error = static_cast<int>(sys::Check(::ioctl(master, TIOCSPTLCK, &unlock))); error < 0) return error;
+  int slave = static_cast<int>(sys::Check(::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
+  if (slave < 0) return slave;
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof master)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof master);
+  memcpy(CMSG_DATA(header), &master, sizeof master);
+  if (long sent = sys::Check(::sendmsg(parent, &message, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
+  sys::Close(master);
+  if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (int error = static_cast<int>(sys::Check(::dup2(slave, fd))); error < 0) return error;
+  }
+  return 0;
+}
+
+void ResetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// As execvp: a file that isn't there or may not be searched is passed over, any other error ends the search.
+int ExecFirst(const Plan& plan) {
+  int error = -ENOENT;
+  for (const char* candidate : plan.candidates) {
+    if (candidate == nullptr) break;
+    ::execve(candidate, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
+    if (errno == EACCES) {
+      error = -EACCES;
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      return -errno;
+    }
+  }
+  return error;
+}
+
+[[noreturn]] void RunProgram(const Plan& plan, const ChildDescriptors& descriptors) {
+  const int status = descriptors.status;
+  auto check = [&](uint32_t step, int error) {
+    if (error < 0) Fail(status, step, error);
+  };
+  ::setsid();
+  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
+  if (int error = sys::Chdir(plan.cwd); error < 0) {
+    if (plan.cwd_required) Fail(status, kStepChdir, error);
+    check(kStepChdir, sys::Chdir("/"));
+  }
+  for (const Rlimit& limit : plan.rlimits) {
+    if (int error = sys::SetRlimit(limit.resource, limit.soft, limit.hard); error < 0) {
+      Fail(status, kStepRlimitBase + static_cast<uint32_t>(limit.resource), error);
+    }
+  }
+  if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
+  ResetSignals();
+  check(kStepDescriptors, sys::CloseRange(3, ~0u, sys::kCloseRangeCloexec));
+  for (const SeccompProgram& program : plan.seccomp) check(kStepSeccomp, InstallSeccomp(program));
+  Fail(status, kStepExec, ExecFirst(plan));
+}
+
+}  // namespace
+
+void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvArea& argv) {
+  const int status = descriptors.status;
+  auto check = [&](uint32_t step, int error) {
+    if (error < 0) Fail(status, step, error);
+  };
+  if (argv.start != nullptr) memset(argv.start, 0, argv.size);
+  RootState state{-1, plan.covers};
+  for (uint32_t index = 0; index < plan.steps.size(); ++index) {
+    check(index, ApplyAnyStep(plan.steps[index], descriptors, state));
+  }
+  check(kStepCapabilities, SetCapabilities(plan));
+  if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
+  if (plan.use_landlock) {
+    LandlockFailure failure{};
+    check(kStepLandlock, ApplyLandlock(plan.landlock, &failure));
+  }
+  if (!plan.reaper) RunProgram(plan, descriptors);
+
+  pid_t program = sys::Fork();
+  if (program == 0) RunProgram(plan, descriptors);
+  if (program < 0) Fail(status, kStepFork, program);
+  StatusRecord started{};
+  started.kind = StatusKind::kStarted;
+  started.pid = program;
+  sys::Write(status, &started, sizeof started);
+  RunReaper(program, status);
+}
+
+}  // namespace mxc::sandbox

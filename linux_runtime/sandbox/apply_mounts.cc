@@ -1,0 +1,217 @@
+// The steps that build the container's root. `root` is a descriptor of the new root; every path of the container is
+// resolved below it (RESOLVE_IN_ROOT), because granted trees hold symbolic links of whoever writes in them.
+#include <string.h>
+
+#include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/cover_source.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+namespace {
+
+constexpr unsigned kEmptyFrom = MOVE_MOUNT_F_EMPTY_PATH;
+constexpr unsigned kEmptyBoth = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+constexpr uint64_t kPrivatePropagation = MS_PRIVATE;
+// A folder of the old root for a moment's use; covered again before anybody else runs here.
+constexpr const char* kStash = "/sys";
+
+// Closes at the end of a step; not UniqueFd only because a step's error must survive the close.
+class StepFd {
+ public:
+  explicit StepFd(int fd) : fd_(fd) {}
+  StepFd(const StepFd&) = delete;
+  StepFd& operator=(const StepFd&) = delete;
+  ~StepFd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  bool failed() const { return fd_ < 0; }
+
+ private:
+  int fd_;
+};
+
+// "/a/b" → "a/b"; "/" → ".".
+const char* Relative(const char* path) {
+  while (*path == '/') ++path;
+  return *path == '\0' ? "." : path;
+}
+
+int MatchesExpectation(int fd, const Step& step) {
+  struct stat found;
+  if (int error = sys::Fstat(fd, &found); error < 0) return error;
+  if (S_ISDIR(found.st_mode) != step.directory) return step.directory ? -ENOTDIR : -EISDIR;
+  // The object was decided on in the parent; another one under its name is a race that somebody is winning.
+  if (step.verify && (found.st_dev != step.device || found.st_ino != step.inode)) return -ESTALE;
+  return 0;
+}
+
+int Attach(int mount, int root, const Step& step) {
+  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+  if (target.failed()) return target.get();
+  return sys::MoveMount(mount, "", target.get(), "", kEmptyBoth);
+}
+
+int Bind(const Step& step, int root) {
+  if (step.fd >= 0) return Attach(step.fd, root, step);
+  // The planned source is canonical: a link in it now was put there since.
+  StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  if (source.failed()) return source.get();
+  if (int error = MatchesExpectation(source.get(), step); error < 0) return error;
+  unsigned recursive = step.recursive ? AT_RECURSIVE : 0;
+  StepFd mount(sys::OpenTree(source.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | recursive));
+  if (mount.failed()) return mount.get();
+  sys::MountAttr attr{step.flags, step.clear, kPrivatePropagation, 0};
+  if (int error = sys::MountSetattr(mount.get(), "", AT_EMPTY_PATH | recursive, attr); error < 0) return error;
+  return Attach(mount.get(), root, step);
+}
+
+// A new file system instance with the step's options; a detached mount or -errno.
+int NewFilesystem(const char* type, const char* const* options, uint64_t attributes) {
+  StepFd context(sys::FsOpen(type));
+  if (context.failed()) return context.get();
+  sys::FsConfig(context.get(), FSCONFIG_SET_STRING, "source", type);
+  for (; options != nullptr && options[0] != nullptr; options += 2) {
+    int error = options[1][0] == '\0' ? sys::FsConfig(context.get(), FSCONFIG_SET_FLAG, options[0], nullptr)
+                                      : sys::FsConfig(context.get(), FSCONFIG_SET_STRING, options[0], options[1]);
+    if (error < 0) return error;
+  }
+  if (int error = sys::FsConfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr); error < 0) return error;
+  return sys::FsMount(context.get(), static_cast<unsigned>(attributes));
+}
+
+int MountNew(const Step& step, int root, const char* type) {
+  StepFd mount(NewFilesystem(type, step.options, step.flags));
+  if (mount.failed()) return mount.get();
+  return Attach(mount.get(), root, step);
+}
+
+int MakeFile(const Step& step, int root) {
+  StepFd file(sys::OpenAt(root, Relative(step.path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, step.mode));
+  if (file.failed()) return file.get();
+  size_t written = 0;
+  while (written < step.size) {
+    long count = sys::Write(file.get(), step.text + written, step.size - written);
+    if (count < 0) return static_cast<int>(count);
+    written += static_cast<size_t>(count);
+  }
+  return 0;
+}
+
+int MakeDirectory(const Step& step, int root) {
+  int error = sys::Mkdir(root, Relative(step.path), step.mode);
+  return error == -EEXIST ? 0 : error;
+}
+
+// Read-only here and below: a clone of what is there, attached over itself.
+int MakeReadonly(const Step& step, int root) {
+  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+  if (target.failed()) return step.optional && target.get() == -ENOENT ? 0 : target.get();
+  if (step.verify) {
+    if (int error = MatchesExpectation(target.get(), step); error < 0) return error;
+  }
+  StepFd mount(sys::OpenTree(target.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE));
+  if (mount.failed()) return mount.get();
+  sys::MountAttr attr{MOUNT_ATTR_RDONLY | step.flags, 0, kPrivatePropagation, 0};
+  if (int error = sys::MountSetattr(mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr); error < 0) return error;
+  return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
+}
+
+int Mask(const Step& step, int root) {
+  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+  if (target.failed()) {
+    bool absent = target.get() == -ENOENT || target.get() == -ENOTDIR;
+    return step.optional && absent ? 0 : target.get();
+  }
+  struct stat found;
+  if (int error = sys::Fstat(target.get(), &found); error < 0) return error;
+  constexpr uint64_t kInert = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  if (S_ISDIR(found.st_mode)) {
+    static const char* const kOptions[] = {"size", "4096", "nr_inodes", "1", "mode", "0555", nullptr};
+    StepFd mount(NewFilesystem("tmpfs", kOptions, kInert));
+    if (mount.failed()) return mount.get();
+    return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
+  }
+  StepFd mount(sys::OpenTree(root, "dev/null", OPEN_TREE_CLONE));
+  if (mount.failed()) return mount.get();
+  return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
+}
+
+int SealMount(const Step& step, int root) {
+  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+  if (target.failed()) return target.get();
+  sys::MountAttr attr{MOUNT_ATTR_RDONLY, 0, 0, 0};
+  return sys::MountSetattr(target.get(), "", AT_EMPTY_PATH, attr);
+}
+
+int Cover(const Step& step, RootState& state) {
+  StepFd target(sys::OpenInRoot(state.root, step.path, O_PATH));
+  if (target.failed()) return target.get();
+  if (int error = MatchesExpectation(target.get(), step); error < 0) return error;
+  if (int error = SplitCovers(&state.covers, kStash); error < 0) return error;
+  return AttachCover(&state.covers, target.get(), step.directory);
+}
+
+int NewRoot(const Step& step, RootState& state) {
+  int mount = -1;
+  if (step.op == Op::kNewRoot) {
+    mount = NewFilesystem("tmpfs", step.options, step.flags);
+  } else if (step.fd >= 0) {
+    mount = step.fd;
+  } else {
+    StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+    if (source.failed()) return source.get();
+    if (int error = MatchesExpectation(source.get(), step); error < 0) return error;
+    mount = sys::OpenTree(source.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
+    if (mount < 0) return mount;
+    sys::MountAttr attr{step.flags, step.clear, kPrivatePropagation, 0};
+    if (int error = sys::MountSetattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, attr); error < 0) return error;
+  }
+  if (mount < 0) return mount;
+  // It needs a place to be attached before pivot_root; /proc is a folder on every Linux, and no source lies below it.
+  int error = sys::MoveMount(mount, "", AT_FDCWD, "/proc", kEmptyFrom);
+  if (error < 0) return error;
+  state.root = mount;
+  return 0;
+}
+
+}  // namespace
+
+int ApplyMountStep(const Step& step, RootState& state) {
+  const int root = state.root;
+  switch (step.op) {
+    case Op::kNewRoot:
+    case Op::kBindRoot:
+      return NewRoot(step, state);
+    case Op::kDirectory:
+      return MakeDirectory(step, root);
+    case Op::kSymlink:
+      return sys::Symlink(step.text, root, Relative(step.path));
+    case Op::kFile:
+      return MakeFile(step, root);
+    case Op::kBind:
+      return Bind(step, root);
+    case Op::kTmpfs:
+      return MountNew(step, root, "tmpfs");
+    case Op::kProc:
+      return MountNew(step, root, "proc");
+    case Op::kDevpts:
+      return MountNew(step, root, "devpts");
+    case Op::kMqueue:
+      return MountNew(step, root, "mqueue");
+    case Op::kMakeCovers:
+      return MakeCoversInside(&state.covers, kStash);
+    case Op::kCover:
+      return Cover(step, state);
+    case Op::kMask:
+      return Mask(step, root);
+    case Op::kReadonly:
+      return MakeReadonly(step, root);
+    case Op::kSealMount:
+      return SealMount(step, root);
+    default:
+      return -EINVAL;
+  }
+}
+
+}  // namespace mxc::sandbox

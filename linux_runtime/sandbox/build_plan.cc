@@ -1,0 +1,283 @@
+#include "linux_runtime/sandbox/build_plan.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "linux_runtime/sandbox/guard_filter.h"
+#include "linux_runtime/sandbox/mount_plan.h"
+#include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+namespace {
+
+constexpr std::pair<const char*, uint64_t> kNamespaces[] = {
+    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS},   {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET},
+    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},    {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
+
+std::string At(const char* list, size_t index) { return std::string(list) + "/" + std::to_string(index); }
+
+Step& Add(Plan& plan, Op op) {
+  Step& step = plan.steps.emplace_back();
+  step.op = op;
+  return step;
+}
+
+Result<uint64_t> Namespaces(const oci::Spec& spec) {
+  uint64_t flags = 0;
+  for (size_t index = 0; index < spec.linux.namespaces.size(); ++index) {
+    const oci::Namespace& wanted = spec.linux.namespaces[index];
+    if (!wanted.path.empty()) {
+      return Error(Code::kUnsupported, At("/linux/namespaces", index) + ": joining " + wanted.path + " is not built yet");
+    }
+    auto known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces),
+                              [&](const auto& kind) { return wanted.type == kind.first; });
+    if (known == std::end(kNamespaces)) {
+      return Error(Code::kInvalid, At("/linux/namespaces", index) + ": no namespace is called \"" + wanted.type + "\"");
+    }
+    flags |= known->second;
+  }
+  if ((flags & CLONE_NEWNS) == 0) {
+    return Error(Code::kUnsupported, "/linux/namespaces: a sandbox needs a mount namespace of its own");
+  }
+  return flags;
+}
+
+void MapOne(Plan& plan, uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid) {
+  plan.uid_map = {{inside_uid, outside_uid, 1}};
+  plan.gid_map = {{inside_gid, outside_gid, 1}};
+}
+
+std::string MapLine(const IdRange& range) {
+  return std::to_string(range.inside) + " " + std::to_string(range.outside) + " " + std::to_string(range.count);
+}
+
+Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+  const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
+  if (!user_namespace) {
+    if (!context.privileged) {
+      return Error(Code::kUnsupported, "/linux/namespaces: without a user namespace only root can start a sandbox")
+          .WithHint("leave x-linux.identity at \"caller\"");
+    }
+    return {};
+  }
+  if (extension.identity == oci::Identity::kCaller) {
+    if (context.privileged) {
+      MapOne(plan, plan.uid, context.id_base, plan.gid, context.id_base);
+      plan.parent_writes_maps = true;
+    } else {
+      MapOne(plan, plan.uid, context.uid, plan.gid, context.gid);
+    }
+  } else {
+    for (const oci::IdMapping& map : spec.linux.uid_mappings) plan.uid_map.push_back({map.container_id, map.host_id, map.size});
+    for (const oci::IdMapping& map : spec.linux.gid_mappings) plan.gid_map.push_back({map.container_id, map.host_id, map.size});
+    if (plan.uid_map.empty() || plan.gid_map.empty()) {
+      return Error(Code::kInvalid, "/linux/uidMappings, /linux/gidMappings: a user namespace needs both");
+    }
+    bool own_only = plan.uid_map.size() == 1 && plan.gid_map.size() == 1 && plan.uid_map[0].count == 1 &&
+                    plan.gid_map[0].count == 1 && plan.uid_map[0].outside == context.uid &&
+                    plan.gid_map[0].outside == context.gid;
+    plan.parent_writes_maps = context.privileged || !own_only;
+    plan.use_newidmap = !context.privileged && !own_only;
+  }
+  if (plan.parent_writes_maps) {
+    Add(plan, Op::kAwaitParent);
+  } else {
+    Step& step = Add(plan, Op::kMapSelf);
+    step.text = plan.Intern(MapLine(plan.uid_map[0]));
+    step.path = plan.Intern(MapLine(plan.gid_map[0]));
+    plan.notes.push_back("supplementary groups of the caller stay: without privilege they can't be dropped");
+  }
+  return {};
+}
+
+void PlanCgroup(Plan& plan, const PlanContext& context) {
+  if (context.cgroup_directory >= 0) {
+    plan.cgroup_fd = context.cgroup_directory;
+    return;
+  }
+  if (context.cgroup_tasks.empty()) return;
+  for (int fd : context.cgroup_tasks) Add(plan, Op::kJoinCgroup).fd = fd;
+  // The namespace's root is where the process is when it is made, so it has to be made after joining.
+  if ((plan.namespaces & CLONE_NEWCGROUP) != 0) {
+    plan.namespaces &= ~static_cast<uint64_t>(CLONE_NEWCGROUP);
+    Add(plan, Op::kUnshareCgroup);
+  }
+}
+
+Result<uint64_t> CapabilitySet(const std::vector<std::string>& names, const char* field) {
+  uint64_t set = 0;
+  for (size_t index = 0; index < names.size(); ++index) {
+    std::optional<int> number = CapabilityNumber(names[index]);
+    if (!number) {
+      return Error(Code::kInvalid, At(field, index) + ": no capability is called \"" + names[index] + "\"");
+    }
+    set |= uint64_t{1} << *number;
+  }
+  return set;
+}
+
+// argv[0] with a slash is a path; else it is looked for in the container's PATH, as execvp(3) does.
+void PlanCandidates(Plan& plan, const std::string& program, const std::vector<std::string>& env) {
+  if (program.find('/') != std::string::npos) {
+    plan.candidates.push_back(plan.Intern(program));
+  } else {
+    std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    for (const std::string& entry : env) {
+      if (entry.starts_with("PATH=")) path = entry.substr(5);
+    }
+    for (size_t start = 0; start <= path.size();) {
+      size_t end = std::min(path.find(':', start), path.size());
+      std::string folder = path.substr(start, end - start);
+      // An empty entry means the current folder, where whatever the program wrote lies: left out.
+      if (folder.starts_with('/')) plan.candidates.push_back(plan.Intern(folder + "/" + program));
+      start = end + 1;
+    }
+  }
+  plan.candidates.push_back(nullptr);
+}
+
+Result<void> PlanProcess(Plan& plan, const oci::Process& process) {
+  if (process.args.empty() || process.args[0].empty()) return Error(Code::kInvalid, "/process/args: no program is named");
+  for (const std::string& argument : process.args) plan.argv.push_back(plan.Intern(argument));
+  plan.argv.push_back(nullptr);
+  for (const std::string& entry : process.env) plan.env.push_back(plan.Intern(entry));
+  plan.env.push_back(nullptr);
+  PlanCandidates(plan, process.args[0], process.env);
+  plan.cwd = plan.Intern(process.cwd.empty() ? "/" : process.cwd);
+  if (process.user.umask) plan.umask = static_cast<int>(*process.user.umask);
+  plan.terminal = process.terminal;
+  plan.no_new_privileges = process.no_new_privileges;
+  if (process.capabilities) {
+    plan.bounding = MXC_TRY(CapabilitySet(process.capabilities->bounding, "/process/capabilities/bounding"));
+    plan.permitted = MXC_TRY(CapabilitySet(process.capabilities->permitted, "/process/capabilities/permitted"));
+    plan.effective = MXC_TRY(CapabilitySet(process.capabilities->effective, "/process/capabilities/effective"));
+    plan.inheritable = MXC_TRY(CapabilitySet(process.capabilities->inheritable, "/process/capabilities/inheritable"));
+    plan.ambient = MXC_TRY(CapabilitySet(process.capabilities->ambient, "/process/capabilities/ambient"));
+  }
+  for (size_t index = 0; index < process.rlimits.size(); ++index) {
+    const oci::Rlimit& wanted = process.rlimits[index];
+    std::optional<int> number = RlimitNumber(wanted.type);
+    if (!number) return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
+    struct rlimit64 now {};
+    if (::getrlimit64(static_cast<__rlimit_resource>(*number), &now) != 0) continue;
+    Rlimit limit{*number, wanted.soft, wanted.hard};
+    if (limit.hard > now.rlim_max) {
+      // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which the child doesn't have.
+      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) + ": a hard limit can't be raised here");
+      limit.hard = now.rlim_max;
+      limit.soft = std::min(limit.soft, limit.hard);
+    }
+    plan.rlimits.push_back(limit);
+  }
+  return {};
+}
+
+Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+  if (extension.any()) plan.seccomp.push_back(GuardFilter());
+  if (spec.linux.seccomp) {
+    SeccompCache cache(context.seccomp_cache);
+    plan.seccomp.push_back(MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp)));
+  }
+  return {};
+}
+
+bool HasCovers(const Plan& plan) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.op == Op::kCover; });
+}
+
+// Denied paths need an object to cover them with, made before the first is attached.
+Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mount) {
+  if (!HasCovers(plan)) return {};
+  if (!context.privileged) {
+    Step step;
+    step.op = Op::kMakeCovers;
+    plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
+    return {};
+  }
+  // Host root is never mapped (decision 10), so what it owns nobody inside can open. With the host's own ids inside,
+  // the overflow id serves, which no account has.
+  uint32_t owner = (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534;
+  int error = MakeCoverBase(&plan.covers, owner, -1);
+  if (error >= 0) {
+    error = SplitCovers(&plan.covers, nullptr);
+    if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
+  }
+  if (error < 0) return Error(Code::kSystem, "make the object that covers denied paths").WithErrno(-error);
+  for (int fd : {plan.covers.base, plan.covers.directory, plan.covers.file}) {
+    if (fd >= 0) plan.Own(sys::UniqueFd(fd));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool IsPrivileged() {
+  if (::geteuid() != 0) return false;
+  // In a user namespace, uid 0 is not the host's root: the initial one maps every id to itself.
+  std::ifstream map("/proc/self/uid_map");
+  uint64_t inside = 1, outside = 1, count = 0;
+  map >> inside >> outside >> count;
+  if (inside != 0 || outside != 0 || count != 4294967295u) return false;
+  struct {
+    uint32_t version;
+    int pid;
+  } header{0x20080522, 0};
+  uint32_t data[6] = {};
+  if (sys::CapGet(&header, data) < 0) return false;
+  constexpr int kSysAdmin = 21;
+  return (data[0] >> kSysAdmin & 1) != 0;
+}
+
+Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+  if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
+  Plan plan;
+  plan.uid = spec.process->user.uid;
+  plan.gid = spec.process->user.gid;
+  plan.reaper = extension.init;
+  plan.namespaces = MXC_TRY(Namespaces(spec));
+  MXC_TRY(PlanIds(plan, spec, extension, context));
+  PlanCgroup(plan, context);
+  Step& ids = Add(plan, Op::kSetIds);
+  ids.flags = plan.uid;
+  ids.extra = plan.gid;
+  ids.mode = context.privileged ? 1 : 0;
+  Add(plan, Op::kTieToParent);
+  Add(plan, Op::kPrivateMounts);
+  if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);
+  if (!spec.hostname.empty()) Add(plan, Op::kHostname).text = plan.Intern(spec.hostname);
+  if (!spec.domainname.empty()) Add(plan, Op::kDomainname).text = plan.Intern(spec.domainname);
+
+  const size_t first_mount = plan.steps.size();
+  const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
+  MountPlanner mounts(plan, spec, extension, context.privileged && user_namespace);
+  MXC_TRY(mounts.Build());
+  MXC_TRY(PlanCovers(plan, context, first_mount));
+  if (extension.init) {
+    for (const oci::Mount& mount : spec.mounts) {
+      if (mount.destination == "/dev" && mount.type == "tmpfs") {
+        Step& seal = Add(plan, Op::kSealMount);
+        seal.path = "/dev";
+      }
+    }
+  }
+  if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
+  Add(plan, Op::kEnterRoot);
+
+  MXC_TRY(PlanProcess(plan, *spec.process));
+  if (extension.landlock && extension.landlock->enabled) {
+    oci::LandlockSpec landlock = *extension.landlock;
+    if (extension.nesting) landlock.files = false;
+    plan.landlock = MXC_TRY_AS("/annotations/dev.mxc.landlock",
+                               PlanLandlock(context.landlock_abi, mounts.LandlockPaths(), landlock));
+    plan.use_landlock = plan.landlock.enabled();
+    plan.notes.insert(plan.notes.end(), plan.landlock.notes.begin(), plan.landlock.notes.end());
+  }
+  MXC_TRY(PlanFilters(plan, spec, extension, context));
+  return plan;
+}
+
+}  // namespace mxc::sandbox

@@ -1,0 +1,34 @@
+// From an OCI spec with our annotations to a Plan. Runs in the parent: opens every object the spec names, once; settles
+// names that are one object to the strictest rule; compiles filters. Nothing is changed on the host, so `mxc plan` may
+// call it freely.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "linux_runtime/sandbox/plan.h"
+#include "shared/base/result.h"
+#include "shared/oci/extension.h"
+#include "shared/oci/spec.h"
+
+namespace mxc::sandbox {
+
+// What the caller knows of itself and has prepared.
+struct PlanContext {
+  bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace
+  uint32_t uid = 0, gid = 0;   // the caller's
+  uint32_t id_base = 0;        // privileged: first host id of a range that nothing else uses (id_range.h)
+  int landlock_abi = 0;        // 0: none
+  std::vector<int> cgroup_tasks;  // open `tasks` or `cgroup.procs` files to join by writing 0
+  int cgroup_directory = -1;      // v2: for CLONE_INTO_CGROUP, instead of cgroup_tasks
+  std::string seccomp_cache;      // folder for compiled filters; "": none
+};
+
+// Errors: kNotFound with the path of a required mount that is missing; kUnsupported with the field this host can't
+// enforce; kRefused where rules contradict each other; kInvalid for names the kernel doesn't know.
+Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context);
+
+// The caller is root in the initial user namespace with CAP_SYS_ADMIN.
+bool IsPrivileged();
+
+}  // namespace mxc::sandbox

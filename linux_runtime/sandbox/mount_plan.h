@@ -1,0 +1,85 @@
+// The part of a plan that builds the container's root. Keeps a lexical model of what each path of the container shows,
+// so that mount points are made where they can be, and rules for one object reach each of its names.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/host_object.h"
+#include "linux_runtime/sandbox/landlock.h"
+
+namespace mxc::sandbox {
+
+// MOUNT_ATTR_* of folders that hold nothing a program may run.
+inline constexpr uint64_t kInertAttributes = 2 | 4 | 8;  // nosuid, nodev, noexec
+
+class MountPlanner {
+ public:
+  // prepare: bind mounts are cloned here, by the privileged parent, for the child to attach; else the child clones.
+  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, bool prepare)
+      : plan_(plan), spec_(spec), extension_(extension), prepare_(prepare) {}
+
+  Result<void> Build();
+
+  // For Landlock: what is shown where, with which access.
+  std::vector<LandlockPath> LandlockPaths() const;
+
+ private:
+  enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
+  struct Shown {
+    std::string path;    // in the container
+    Kind kind;
+    bool writable = false;
+    bool directory = true;
+    bool device = false;
+    std::string source;  // kHost: canonical
+  };
+  struct ContainerName {
+    std::string path;
+    std::string host;    // canonical name on the host
+    const Shown* shown;
+  };
+
+  Result<void> AddRoot();
+  Result<void> AddFiles();
+  Result<void> AddMount(const oci::Mount& mount, size_t index);
+  Result<void> AddBind(const oci::Mount& mount, size_t index, const struct ParsedOptions& options);
+  Result<void> AddDevices();
+  Result<void> AddDevice(const std::string& name);
+  // A folder that is denied but holds something granted: may be traversed, not listed.
+  Result<void> AddPassages(const std::string& destination);
+  Result<void> AddDenied();
+  Result<void> AddProtected();
+  Result<void> Hold(const oci::DeniedPath& rule, bool protect);
+  Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect);
+  Result<void> HoldObject(const oci::DeniedPath& rule, bool protect, const HostObject& object);
+  Result<void> SettleReadonlyAliases();
+  void AddMasks();
+
+  // Makes sure that `path` exists when it is mounted on.
+  Result<void> MakeMountPoint(const std::string& path, bool directory, const std::string& what);
+  void MakeFolders(const std::string& top, const std::string& path);
+  // Container paths with the planned symbolic links followed ("/bin/x" → "/usr/bin/x").
+  std::string ThroughLinks(std::string path) const;
+  const Shown* Locate(const std::string& path) const;
+  std::vector<ContainerName> ContainerNames(const std::string& host_name) const;
+  Result<const std::vector<HostMount>*> Mounts();
+  Step& Add(Op op, const std::string& path);
+
+  Plan& plan_;
+  const oci::Spec& spec_;
+  const oci::Extension& extension_;
+  bool prepare_;
+  std::vector<Shown> shown_;
+  std::set<std::string> made_;
+  std::vector<std::pair<std::string, std::string>> links_;
+  std::set<std::string> held_;
+  std::vector<std::string> passages_;
+  std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
+  std::vector<HostMount> mounts_;
+  bool mounts_read_ = false;
+};
+
+}  // namespace mxc::sandbox

@@ -1,0 +1,161 @@
+// Denied and protected paths, and read-only grants that another, wider grant would show writable: each rule is about an
+// object, so it is applied at every name of that object which the container shows.
+#include <algorithm>
+
+#include "linux_runtime/sandbox/hard_links.h"
+#include "linux_runtime/sandbox/mount_plan.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+
+Result<const std::vector<HostMount>*> MountPlanner::Mounts() {
+  if (!mounts_read_) {
+    mounts_ = MXC_TRY(ReadHostMounts());
+    mounts_read_ = true;
+  }
+  return &mounts_;
+}
+
+std::vector<MountPlanner::ContainerName> MountPlanner::ContainerNames(const std::string& host_name) const {
+  std::vector<ContainerName> names;
+  for (const Shown& shown : shown_) {
+    if (shown.kind != Kind::kHost || !IsBelow(shown.source, host_name)) continue;
+    std::string path = JoinPath(shown.path, RestBelow(shown.source, host_name));
+    if (Locate(path) == &shown) names.push_back({std::move(path), host_name, &shown});
+  }
+  return names;
+}
+
+Result<void> MountPlanner::AddPassages(const std::string& destination) {
+  for (const oci::DeniedPath& rule : extension_.denied) {
+    if (rule.path == destination || !IsBelow(rule.path, destination) || held_.contains(rule.path)) continue;
+    const Shown* holder = Locate(rule.path);
+    held_.insert(rule.path);
+    // Below our own tmpfs the folder is made anyway and holds nothing else; it need only not be listed.
+    if (holder != nullptr && holder->kind != Kind::kOurTmpfs) {
+      MXC_TRY(MakeMountPoint(rule.path, true, "deny " + rule.path));
+    } else {
+      MakeFolders(holder == nullptr ? "/" : holder->path, rule.path);
+    }
+    Step& step = Add(Op::kTmpfs, rule.path);
+    step.options = plan_.InternOptions({"size", "64k", "nr_inodes", "64", "mode", "0111"});
+    step.flags = kInertAttributes;
+    shown_.push_back({rule.path, Kind::kOurTmpfs, false, true, false, ""});
+    passages_.push_back(rule.path);
+  }
+  return {};
+}
+
+Result<void> MountPlanner::AddDenied() {
+  for (const std::string& path : passages_) Add(Op::kSealMount, path);
+  for (const oci::DeniedPath& rule : extension_.denied) {
+    if (held_.contains(rule.path)) continue;
+    MXC_TRY_AS("deny " + rule.path, Hold(rule, false));
+  }
+  return {};
+}
+
+Result<void> MountPlanner::AddProtected() {
+  for (const oci::DeniedPath& rule : extension_.protect) MXC_TRY_AS("protect " + rule.path, Hold(rule, true));
+  return {};
+}
+
+Result<void> MountPlanner::Hold(const oci::DeniedPath& rule, bool protect) {
+  Result<HostObject> object = OpenHostObject(rule.path);
+  if (object.ok()) return HoldObject(rule, protect, *object);
+  if (object.error().code() == Code::kNotFound) return HoldMissing(rule, protect);
+  return std::move(object).error();
+}
+
+Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect) {
+  // The part that exists decides where the name could appear.
+  std::string existing = ParentOf(rule.path);
+  Result<HostObject> folder = OpenHostObject(existing);
+  while (!folder.ok() && existing != "/") {
+    if (folder.error().code() != Code::kNotFound) return std::move(folder).error();
+    existing = ParentOf(existing);
+    folder = OpenHostObject(existing);
+  }
+  if (!folder.ok()) return std::move(folder).error();
+  if (!folder->directory()) return {};  // nothing can appear below a file
+  for (const ContainerName& name : ContainerNames(folder->canonical)) {
+    if (extension_.on_missing == oci::OnMissing::kRefuse && name.shown->writable) {
+      return Error(Code::kRefused, rule.path + " doesn't exist yet and could be created inside (" + rule.rule + ")")
+          .WithHint("create it before the run, or set x-linux.on_missing to \"watch\"");
+    }
+    GuardedPath guarded;
+    guarded.path = JoinPath(name.path, RestBelow(existing, rule.path));
+    guarded.host_parent = folder->canonical;
+    guarded.name = RestBelow(existing, rule.path).substr(1);
+    guarded.rule = rule.rule;
+    guarded.protect = protect;
+    plan_.guarded.push_back(std::move(guarded));
+  }
+  return {};
+}
+
+Result<void> MountPlanner::HoldObject(const oci::DeniedPath& rule, bool protect, const HostObject& object) {
+  std::vector<std::string> host_names{object.canonical};
+  const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
+  for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
+  if (object.regular() && object.links > 1) {
+    std::vector<std::string> trees;
+    for (const Shown& shown : shown_) {
+      if (shown.kind == Kind::kHost && (shown.directory || shown.source == object.canonical)) trees.push_back(shown.source);
+    }
+    for (std::string& name : MXC_TRY(FindHardLinks(object, trees))) {
+      if (std::find(host_names.begin(), host_names.end(), name) == host_names.end()) host_names.push_back(std::move(name));
+    }
+  }
+  for (const std::string& host_name : host_names) {
+    for (const ContainerName& name : ContainerNames(host_name)) {
+      if (!held_.insert(name.path).second) continue;
+      if (protect && !name.shown->writable) continue;
+      Step& step = Add(protect ? Op::kReadonly : Op::kCover, name.path);
+      step.directory = object.directory();
+      step.verify = true;
+      step.device = object.device;
+      step.inode = object.inode;
+      GuardedPath guarded;
+      guarded.path = name.path;
+      guarded.host_parent = ParentOf(host_name);
+      guarded.name = NameOf(host_name);
+      guarded.rule = rule.rule;
+      guarded.protect = protect;
+      guarded.exists = true;
+      guarded.directory = object.directory();
+      guarded.alias = name.path != rule.path;
+      if (guarded.alias) {
+        plan_.notes.push_back(name.path + " is another name of " + rule.path + ": " +
+                              (protect ? "protected too" : "denied too"));
+      }
+      plan_.guarded.push_back(std::move(guarded));
+    }
+  }
+  return {};
+}
+
+Result<void> MountPlanner::SettleReadonlyAliases() {
+  bool writable = std::any_of(shown_.begin(), shown_.end(),
+                              [](const Shown& shown) { return shown.kind == Kind::kHost && shown.writable && !shown.device; });
+  if (!writable) return {};
+  const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
+  for (const auto& [destination, object] : readonly_objects_) {
+    std::vector<std::string> host_names{object.canonical};
+    for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
+    for (const std::string& host_name : host_names) {
+      for (const ContainerName& name : ContainerNames(host_name)) {
+        if (!name.shown->writable || name.path == destination || !held_.insert(name.path).second) continue;
+        Step& step = Add(Op::kReadonly, name.path);
+        step.directory = object.directory();
+        step.verify = true;
+        step.device = object.device;
+        step.inode = object.inode;
+        plan_.notes.push_back(name.path + " is another name of " + destination + ": read-only too");
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace mxc::sandbox

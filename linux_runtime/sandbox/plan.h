@@ -1,0 +1,150 @@
+// Plan: everything a container's start needs, decided beforehand. The parent builds it (build_plan.h), where code may
+// allocate and fail with a sentence; the child (apply.h) walks it with system calls only. It is plain data, printable
+// by FormatPlan, which is what `mxc plan` shows and the golden tests compare.
+//
+// Paths named `path` are of the container, absolute; `text` is a source on the host, a link's target or a content.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "linux_runtime/sandbox/cover_source.h"
+#include "linux_runtime/sandbox/landlock.h"
+#include "linux_runtime/sandbox/seccomp.h"
+#include "linux_runtime/sys/fd.h"
+
+namespace mxc::sandbox {
+
+enum class Op : uint8_t {
+  kAwaitParent,     // the parent writes the id maps and idmaps the prepared mounts, then lets go
+  kMapSelf,         // one id, without privilege: the child writes its own maps; text: uid map, path: gid map
+  kJoinCgroup,      // fd: an open v1 `tasks` file, or v2 `cgroup.procs`
+  kUnshareCgroup,   // after joining, so that the namespace's root is the container's group
+  kSetIds,          // flags: uid, extra: gid; mode 1: also drop supplementary groups
+  kTieToParent,     // die when the supervisor dies
+  kPrivateMounts,   // nothing mounted on the host later shows up inside
+  kNewRoot,         // a tmpfs becomes the root; options
+  kBindRoot,        // a folder becomes the root; as kBind
+  kDirectory,       // path, mode
+  kSymlink,         // path → text
+  kFile,            // path with content text, size bytes, mode
+  kBind,            // text (host) on path; or fd, a detached mount prepared by the parent
+  kTmpfs,           // on path; options, flags
+  kProc,            // on path
+  kDevpts,          // on path
+  kMqueue,          // on path
+  kMakeCovers,      // without privilege: the objects that kCover attaches
+  kCover,           // an object nobody inside may open, on path; directory
+  kMask,            // hides path: /dev/null over a file, an empty read-only folder over a folder
+  kReadonly,        // path and what is mounted below becomes read-only
+  kSealMount,       // the mount at path itself becomes read-only, not what is mounted below
+  kEnterRoot,       // pivot_root; the old root is gone
+  kHostname,        // text
+  kDomainname,      // text
+  kLoopbackUp,      // the network namespace's lo
+};
+
+struct Step {
+  Op op;
+  bool directory = false;
+  bool recursive = false;
+  bool optional = false;              // a missing path is no error (kMask, kReadonly)
+  bool verify = false;                // the object found must be (device, inode)
+  const char* path = "";
+  const char* text = "";
+  size_t size = 0;
+  const char* const* options = nullptr;  // key, value, key, value, …, nullptr for fsconfig
+  int fd = -1;
+  uint32_t mode = 0;
+  uint64_t flags = 0;                 // MOUNT_ATTR_* to set
+  uint64_t clear = 0;                 // MOUNT_ATTR_* to clear
+  uint64_t extra = 0;
+  uint64_t device = 0, inode = 0;
+};
+
+struct Rlimit {
+  int resource = 0;
+  uint64_t soft = 0, hard = 0;
+};
+
+// A map of one user or group range, as a line of /proc/PID/uid_map.
+struct IdRange {
+  uint32_t inside = 0, outside = 0, count = 0;
+};
+
+// A detached mount that is idmapped once the container's user namespace exists, so that its files are the caller's.
+struct OwnedMount {
+  std::string path;
+  int fd = -1;
+};
+
+// How a denied or protected name is held; see CoverKeeper.
+struct GuardedPath {
+  std::string path;        // in the container
+  std::string host_parent;  // canonical folder on the host that holds the name
+  std::string name;
+  std::string rule;
+  bool protect = false;    // read-only rather than denied
+  bool exists = false;
+  bool directory = false;
+  bool alias = false;      // another name of an object that a rule names
+};
+
+class Plan {
+ public:
+  Plan() = default;
+  Plan(Plan&&) = default;
+  Plan& operator=(Plan&&) = default;
+
+  uint64_t namespaces = 0;              // CLONE_NEW* for clone3
+  std::vector<Step> steps;
+  std::vector<IdRange> uid_map, gid_map;
+  bool parent_writes_maps = false;
+  bool use_newidmap = false;            // several ids without privilege: newuidmap and newgidmap write the maps
+  int cgroup_fd = -1;                   // v2: CLONE_INTO_CGROUP
+  std::vector<OwnedMount> prepared;     // detached mounts that steps refer to by fd
+
+  // The program.
+  std::vector<const char*> argv, env;       // null-terminated
+  std::vector<const char*> candidates;      // paths to try, null-terminated
+  const char* cwd = "/";
+  bool cwd_required = true;                 // false: "/" when it doesn't exist inside
+  uint32_t uid = 0, gid = 0;
+  int umask = -1;
+  bool terminal = false;
+  bool reaper = true;
+  bool no_new_privileges = true;
+  uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N
+  std::vector<Rlimit> rlimits;
+  LandlockPlan landlock;
+  bool use_landlock = false;
+  std::vector<SeccompProgram> seccomp;      // installed in order, the last one last
+
+  std::vector<GuardedPath> guarded;
+  std::vector<std::string> notes;           // what was decided differently from what the spec's words say, and why
+  CoverSource covers;                       // made by the privileged parent; else empty until kMakeCovers
+
+  // Copies text into storage that lives as long as the plan.
+  const char* Intern(std::string_view text) { return strings_.emplace_back(text).c_str(); }
+  const char* const* InternOptions(std::vector<const char*> options) {
+    options.push_back(nullptr);
+    return options_.emplace_back(std::move(options)).data();
+  }
+  // Takes an open descriptor over; returns its number.
+  int Own(sys::UniqueFd fd) { return fds_.emplace_back(std::move(fd)).get(); }
+  void CloseDescriptors() { fds_.clear(); }
+
+ private:
+  std::deque<std::string> strings_;
+  std::deque<std::vector<const char*>> options_;
+  std::vector<sys::UniqueFd> fds_;
+};
+
+// One line a step, without descriptor or inode numbers: "bind /usr on /usr (ro, nosuid, nodev, recursive)".
+std::string FormatPlan(const Plan& plan);
+std::string FormatStep(const Step& step);
+
+}  // namespace mxc::sandbox

@@ -83,7 +83,7 @@ install_packages() {
       _apt_get install -y "${chosen[@]}"; } >"$log" 2>&1 || status=$?
   fi
   if [ "$status" != 0 ]; then
-    grep -E '^(E|W|Err|dpkg: error)' "$log" | sort -u | head -12 >&2 || true
+    grep -E '^(E|dpkg: error)' "$log" | sort -u | head -4 >&2 || true
     if [ -n "$optional" ]; then
       note "apt-get could not install ${chosen[*]} (whole log: $log)"
       return 1

@@ -65,7 +65,7 @@ struct LandlockPlan {
 Result<LandlockPlan> PlanLandlock(int abi, const std::vector<LandlockPath>& paths, const oci::LandlockSpec& spec);
 
 struct LandlockFailure {
-  const char* step = "";   // "open", "add rule", …
+  const char* step = "";   // "make ruleset", "open", "add rule", "add port", "restrict"
   const char* path = "";   // the rule's path, or ""
   int error = 0;           // errno, positive
 };

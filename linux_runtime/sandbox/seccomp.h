@@ -6,6 +6,7 @@
 // - Calls of an architecture that isn't listed end the process; x32 numbers get ENOSYS, as from a kernel without x32.
 // - Number -1, which a tracer sets to skip a call, is left alone.
 // - Names that neither libseccomp nor we know are left out and returned in `skipped`, as runc does.
+// sys::SeccompSetFilter installs a program.
 // It can't see what a pointer points to, and not what io_uring's rings ask for: see guard_filter.h and the lists.
 #pragma once
 
@@ -33,11 +34,6 @@ struct SeccompProgram {
 // Errors: kInvalid for an action, operator, flag or argument index that doesn't exist (the position's pointer is below
 // /linux/seccomp), kUnsupported for an architecture that isn't x86, kSystem or kInternal when libseccomp fails.
 Result<SeccompProgram> CompileSeccomp(const oci::LinuxSeccomp& list);
-
-// Installs the program over the calling thread; 0, the listener's descriptor, or -errno. Async-signal-safe.
-inline int InstallSeccomp(const SeccompProgram& program) {
-  return sys::SeccompSetFilter(program.code.data(), program.code.size(), program.flags);
-}
 
 // The number of an x86-64 system call, or -1. Knows libseccomp's names and those newer than it, up to Linux 6.18.
 int SyscallNumber(const std::string& name);

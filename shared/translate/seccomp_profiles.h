@@ -53,6 +53,12 @@ const oci::LinuxSeccomp* FindSeccompProfile(std::string_view name);
 // The same for oci::Linux::seccomp.
 std::shared_ptr<const oci::LinuxSeccomp> ShareSeccompProfile(std::string_view name);
 
+// Which shipped list this object is (by address), without making any; "" for others.
+std::string_view SeccompProfileName(const oci::LinuxSeccomp* list);
+
+// Number of rules in the list's OCI data, without making it; 0 for a name that isn't shipped.
+size_t SeccompRuleCount(std::string_view name);
+
 struct SyscallAnswer {
   enum class Kind : uint8_t { kUnknownProfile, kUnknownSyscall, kAllowed, kConditional, kErrno, kKilled };
   Kind kind;

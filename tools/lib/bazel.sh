@@ -10,6 +10,11 @@ _system_key() {
 }
 
 MXC_CACHE=$(cache_dir)
+
+# A bazel without this project's .bazelrc leaves links into its output folder, and `//...` would walk into them.
+for link in bazel-*; do
+  if [[ -L $link && $(readlink "$link") == */execroot/* ]]; then rm -f "$link"; fi
+done
 MXC_SYSTEM_KEY=''
 
 # run_bazel COMMAND ARGUMENT...

@@ -1,0 +1,202 @@
+#include "shared/translate/translate.h"
+
+#include <algorithm>
+
+#include "shared/oci/extension.h"
+#include "shared/translate/generated_files.h"
+#include "shared/translate/limits.h"
+#include "shared/translate/origin_text.h"
+#include "shared/translate/path_layout.h"
+
+namespace mxc::translate {
+namespace {
+
+using policy::EffectivePolicy;
+
+// What the kernel shows in /proc about the whole machine or lets root change, as Docker and podman hide it. /sys entries
+// are listed by AddSysMasks, since most sandboxes have no /sys.
+constexpr const char* kMaskedPaths[] = {"/proc/acpi",        "/proc/asound",      "/proc/interrupts", "/proc/kcore",
+                                        "/proc/keys",        "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+                                        "/proc/timer_list",  "/proc/timer_stats"};
+constexpr const char* kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+constexpr const char* kMaskedSysPaths[] = {"/sys/firmware", "/sys/devices/virtual/powercap", "/sys/fs/selinux"};
+constexpr const char* kNamespaces[] = {"user", "mount", "pid", "network", "ipc", "uts", "cgroup"};
+
+template <class T>
+Error Unsupported(const policy::Sourced<T>& field, std::string message, std::string hint) {
+  return Error(Code::kUnsupported, std::move(message)).WithHint(std::move(hint)).WithPosition(PositionOf(field.origin));
+}
+
+Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
+  if (!facts.user_namespaces && !facts.root) {
+    return Error(Code::kUnsupported, "make a sandbox: this host lets only root make user namespaces")
+        .WithHint("run as root, or set kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0");
+  }
+  constexpr char kNoNetwork[] = "the sandbox's network is closed in this version";
+  if (*policy.egress == policy::Default::kAllow) {
+    return Unsupported(policy.egress, std::string("/network/egress: allow: ") + kNoNetwork, "set it to \"deny\"");
+  }
+  if (*policy.ingress == policy::Default::kAllow) {
+    return Unsupported(policy.ingress, std::string("/network/ingress: allow: ") + kNoNetwork, "set it to \"deny\"");
+  }
+  if (*policy.host_loopback == policy::Default::kAllow) {
+    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoNetwork, "set it to \"deny\"");
+  }
+  if (*policy.time_namespace && !facts.time_namespaces) {
+    return Unsupported(policy.time_namespace, "x-linux.timeNamespace: this kernel has no time namespaces",
+                       "take the field out, or use Linux 5.6 or later with CONFIG_TIME_NS");
+  }
+  return {};
+}
+
+Result<void> AddProcess(const EffectivePolicy& policy, const HostFacts& facts, const PathLayout& layout, oci::Spec& spec) {
+  oci::Process& process = spec.process.emplace();
+  process.args = *policy.argv;
+  process.user.uid = facts.caller.uid;
+  process.user.gid = facts.caller.gid;
+  process.capabilities.emplace();
+  process.no_new_privileges = true;
+  process.rlimits.reserve(8);
+
+  process.env.reserve(policy.env.size() + policy.env_pass.size());
+  for (const auto& entry : policy.env) process.env.push_back(*entry);
+  for (const auto& name : policy.env_pass) {
+    auto value = facts.caller.env.find(*name);
+    if (value == facts.caller.env.end()) continue;
+    bool set = std::any_of(process.env.begin(), process.env.end(), [&](const std::string& entry) {
+      return entry.size() > name.value.size() && entry[name.value.size()] == '=' && entry.starts_with(*name);
+    });
+    if (!set) process.env.push_back(*name + '=' + value->second);
+  }
+
+  if (const std::optional<std::string>& wanted = *policy.cwd) {
+    if (!layout.CanEnter(*wanted)) {
+      return Error(Code::kInvalid, "start in " + *wanted + ": the sandbox doesn't show this folder")
+          .WithHint("grant it (filesystem.readonlyPaths or readwritePaths), or take cwd out")
+          .WithPosition(PositionOf(policy.cwd.origin));
+    }
+    process.cwd = *wanted;
+  } else {
+    const std::string& here = facts.caller.cwd;
+    process.cwd = here.starts_with('/') && layout.ShowsHost(here) ? here : "/";
+  }
+  return {};
+}
+
+Result<void> AddSeccomp(const EffectivePolicy& policy, FindSeccomp find, oci::Spec& spec) {
+  const std::string& wanted = *policy.seccomp_profile;
+  // Only this list lets programs inside make namespaces and mounts; without it `nesting` would be an empty word.
+  constexpr char kNesting[] = "nesting";
+  if (*policy.nesting && wanted != "default" && wanted != kNesting) {
+    return Unsupported(policy.seccomp_profile,
+                       "x-linux.nesting: the seccomp profile " + wanted + " forbids namespaces and mounts inside",
+                       "set x-linux.seccomp.profile to nesting, or nesting to false");
+  }
+  std::string_view name = *policy.nesting ? std::string_view(kNesting) : std::string_view(wanted);
+  const oci::LinuxSeccomp* list = find(name);
+  if (list == nullptr) {
+    return Error(Code::kNotFound, "no seccomp profile is named \"" + std::string(name) + "\"")
+        .WithHint("mxc profiles lists the names")
+        .WithPosition(PositionOf(policy.seccomp_profile.origin));
+  }
+  // No owner: FindSeccomp's lists outlive the specification.
+  spec.linux.seccomp = std::shared_ptr<const oci::LinuxSeccomp>(std::shared_ptr<void>(), list);
+  return {};
+}
+
+Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, oci::Extension& extension,
+                         std::vector<std::string>& notes) {
+  bool ports = policy.tcp_bind || policy.tcp_connect;
+  if (facts.landlock_abi == 0 && *policy.landlock_required) {
+    return Unsupported(policy.landlock_required, "x-linux.landlock.required: this kernel has no Landlock",
+                       "use Linux 5.13 or later with landlock among its security modules (lsm=)");
+  }
+  // LANDLOCK_ACCESS_NET_* came with ABI 4, Linux 6.7.
+  if (facts.landlock_abi < 4 && ports) {
+    return Unsupported(policy.landlock_required,
+                       "x-linux.landlock.tcpBind, tcpConnect: this kernel's Landlock (ABI " +
+                           std::to_string(facts.landlock_abi) + ") handles no TCP",
+                       "use Linux 6.7 or later, or take the fields out: without a network only the sandbox's own loopback is there");
+  }
+  oci::LandlockSpec& landlock = extension.landlock.emplace();
+  landlock.enabled = facts.landlock_abi > 0;
+  landlock.required = *policy.landlock_required;
+  landlock.files = !*policy.nesting;
+  landlock.tcp_bind = policy.tcp_bind;
+  landlock.tcp_connect = policy.tcp_connect;
+  if (!landlock.enabled) notes.emplace_back("weaker: this kernel has no Landlock, so paths rest on mounts alone");
+  if (*policy.nesting) notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone");
+  return {};
+}
+
+void AddNamespaces(const EffectivePolicy& policy, oci::Linux& os) {
+  os.namespaces.reserve(std::size(kNamespaces) + 1);
+  for (const char* type : kNamespaces) os.namespaces.push_back({type, ""});
+  if (*policy.time_namespace) os.namespaces.push_back({"time", ""});
+}
+
+void AddMasks(const PathLayout& layout, oci::Linux& os) {
+  os.masked_paths.assign(std::begin(kMaskedPaths), std::end(kMaskedPaths));
+  for (const char* path : kMaskedSysPaths) {
+    if (layout.ShowsHost(path)) os.masked_paths.emplace_back(path);
+  }
+  os.readonly_paths.assign(std::begin(kReadonlyPaths), std::end(kReadonlyPaths));
+}
+
+oci::Identity IdentityOf(policy::Identity identity) {
+  return identity == policy::Identity::kHostRoot ? oci::Identity::kHostRoot : oci::Identity::kCaller;
+}
+
+oci::OnExposed OnExposedOf(policy::OnExposed on_exposed) {
+  return on_exposed == policy::OnExposed::kKill ? oci::OnExposed::kKill : oci::OnExposed::kCover;
+}
+
+oci::OnMissing OnMissingOf(policy::OnMissing on_missing) {
+  switch (on_missing) {
+    case policy::OnMissing::kRefuse: return oci::OnMissing::kRefuse;
+    case policy::OnMissing::kSeal: return oci::OnMissing::kSeal;
+    case policy::OnMissing::kWatch: break;
+  }
+  return oci::OnMissing::kWatch;
+}
+
+}  // namespace
+
+Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& facts, FindSeccomp find_seccomp) {
+  MXC_TRY(CheckHost(policy, facts));
+  Translation translation;
+  oci::Spec& spec = translation.spec;
+  oci::Extension extension;
+
+  spec.oci_version = "1.2.0";
+  spec.hostname = *policy.hostname;
+  const std::optional<std::string>& rootfs = *policy.rootfs;
+  spec.root = oci::Root{rootfs ? *rootfs : std::string(oci::kEmptyRootPath), true};
+  extension.empty_root = !rootfs;
+
+  AddOwnMounts(policy, spec.mounts);
+  PathLayout layout(policy);
+  MXC_TRY(layout.Write(spec, extension, translation.notes));
+  if (extension.empty_root) AddGeneratedFiles(policy, facts, layout, extension.files);
+
+  MXC_TRY(AddProcess(policy, facts, layout, spec));
+  MXC_TRY(AddLimits(policy, facts, spec, extension, translation.notes));
+  AddNamespaces(policy, spec.linux);
+  MXC_TRY(AddSeccomp(policy, find_seccomp, spec));
+  AddMasks(layout, spec.linux);
+  MXC_TRY(AddLandlock(policy, facts, extension, translation.notes));
+
+  extension.on_exposed = OnExposedOf(*policy.on_exposed);
+  extension.on_missing = OnMissingOf(*policy.on_missing);
+  extension.identity = IdentityOf(*policy.identity);
+  extension.nesting = *policy.nesting;
+  extension.init = true;
+  extension.timeout_ms = *policy.timeout_ms;
+  extension.run_name = policy.run_name;
+  extension.policy_digest = policy.digest;
+  extension.profile = policy.profile;
+  oci::WriteExtension(extension, spec.annotations);
+  return translation;
+}
+
+}  // namespace mxc::translate

@@ -36,7 +36,7 @@ Result<void> RefuseUnbuilt(const Policy& policy) {
     if (!one.asked) continue;
     const std::string pointer(one.pointer);
     const auto place = policy.positions.find(pointer);
-    return Error(Code::kUnsupported, std::string(one.what) + " is not built yet")
+    return Error(Code::kUnsupported, std::string(one.what) + ": not built yet")
         .WithHint(std::string(one.hint))
         .WithPosition(place != policy.positions.end() ? place->second : Position{policy.source, 0, 0, pointer});
   }

@@ -40,13 +40,14 @@ Result<std::string> ReadPath(const Node& node) {
     return node.Invalid("the path " + Quote(path) + " is not absolute")
         .WithHint(path[0] == '~' ? "~ is not expanded; write the home directory out" : "write it from / on");
   }
-  for (size_t start = 0; start < path.size();) {
-    const size_t end = std::min(path.find_first_of(windows ? "/\\" : "/", start), path.size());
-    if (end - start > kLongestComponent) {
-      return node.Invalid("a name in the path is " + std::to_string(end - start) + " bytes long; Linux takes at most " +
-                          std::to_string(kLongestComponent));
-    }
-    start = end + 1;
+  size_t component = 0, longest = 0;
+  for (const char c : path) {
+    component = c == '/' || (windows && c == '\\') ? 0 : component + 1;
+    longest = std::max(longest, component);
+  }
+  if (longest > kLongestComponent) {
+    return node.Invalid("a name in the path is " + std::to_string(longest) + " bytes long; Linux takes at most " +
+                        std::to_string(kLongestComponent));
   }
   return path;
 }

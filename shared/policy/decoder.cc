@@ -242,6 +242,11 @@ std::string_view Nearest(std::string_view name, std::span<const std::string_view
       nearest = candidate;
     }
   }
+  if (nearest.empty() && folded.size() >= 3) {
+    for (const std::string_view candidate : known) {
+      if (Folded(candidate).starts_with(folded)) return candidate;
+    }
+  }
   return nearest;
 }
 

@@ -109,7 +109,8 @@ struct Field {
 // "unknown field `x`; did you mean `y`?" with the known ones as hint, at the name's place.
 Error UnknownField(const Node& member, std::string_view name, std::span<const std::string_view> known);
 Error MissingField(const Node& object, std::string_view name);
-// The known name that is at most two edits (or only case, - and _) away; empty when there is none.
+// The known name that is at most two edits (case, - and _ don't count) away, else one that `name` shortens; empty when
+// there is none.
 std::string_view Nearest(std::string_view name, std::span<const std::string_view> known);
 
 // Reads every member of an object through the table, in the order of the document.

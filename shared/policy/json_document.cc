@@ -46,7 +46,7 @@ class Handler final : public nlohmann::json_sax<Json> {
     for (; cursor_ < text_.size() && text_[cursor_] != '"'; ++cursor_) {
       if (text_[cursor_] == '\\') ++cursor_;
     }
-    ++cursor_;
+    cursor_ = std::min(cursor_ + 1, text_.size());
     return start;
   }
   bool Number() {
@@ -62,7 +62,13 @@ class Handler final : public nlohmann::json_sax<Json> {
     builder_.End();
     return true;
   }
-  void Skip() { cursor_ = std::min(text_.find_first_not_of(" \t\r\n:,", cursor_), text_.size()); }
+  // A plain loop: find_first_not_of searches its set anew for each of the many blanks.
+  void Skip() {
+    for (; cursor_ < text_.size(); ++cursor_) {
+      const char c = text_[cursor_];
+      if (c != ' ' && c != '\t' && c != '\r' && c != '\n' && c != ':' && c != ',') return;
+    }
+  }
 
   std::string_view text_;
   DocumentBuilder& builder_;

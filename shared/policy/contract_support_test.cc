@@ -1,0 +1,57 @@
+#include "shared/policy/contract_support.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "shared/policy/read_case.h"
+
+namespace mxc::policy {
+namespace {
+
+TEST_CASE("What is not built yet is refused by name, in its place") {
+  const std::string network = " | remove it: without it the sandbox has a loopback device of its own and nothing else";
+  const std::string desktop = " | remove it: without it no window, clipboard or input of the desktop is reachable";
+  const std::vector<ReadCase> cases = {
+      {With("\"network\":{\"egress\":{\"default\":\"deny\",\"allow\":[],\"deny\":[]},\"ingress\":{}}"), "ok"},
+      {With("\"ui\":{\"disable\":true,\"clipboard\":\"none\",\"injection\":false}"), "ok"},
+      {With("\"lifecycle\":{\"destroyOnExit\":false,\"preservePolicy\":true},\"telemetry\":{\"enabled\":true}"), "ok"},
+      {With("\"network\":{\"egress\":{\"default\":\"allow\"}}"),
+       "2:32 /network/egress/default: UNSUPPORTED network access: not built yet" + network},
+      {With("\"network\":{\"egress\":{\"allow\":[{}]}}"),
+       "2:30 /network/egress/allow: UNSUPPORTED egress rules: not built yet" + network},
+      {With("\"network\":{\"egress\":{\"deny\":[{}]}}"),
+       "2:29 /network/egress/deny: UNSUPPORTED egress rules: not built yet" + network},
+      {With("\"network\":{\"ingress\":{\"default\":\"allow\"}}"),
+       "2:33 /network/ingress/default: UNSUPPORTED connections from outside: not built yet" + network},
+      {With("\"network\":{\"ingress\":{\"hostLoopback\":\"allow\"}}"),
+       "2:38 /network/ingress/hostLoopback: UNSUPPORTED connections from the host: not built yet" + network},
+      {With("\"runtimeConfig\":{\"networkProxy\":\"http://localhost:1\"}"),
+       "2:33 /runtimeConfig/networkProxy: UNSUPPORTED network access through a proxy: not built yet" + network},
+      {With("\"ui\":{\"disable\":false}"), "2:17 /ui/disable: UNSUPPORTED access to the desktop: not built yet" + desktop},
+      {With("\"ui\":{\"clipboard\":\"read\"}"), "2:19 /ui/clipboard: UNSUPPORTED access to the clipboard: not built yet" + desktop},
+      {With("\"ui\":{\"injection\":true}"), "2:19 /ui/injection: UNSUPPORTED input into other windows: not built yet" + desktop},
+      {With("\"containment\":\"lxc\",\"lxc\":{\"distribution\":\"alpine\",\"release\":\"3.23\"}"),
+       "2:27 /lxc: UNSUPPORTED a root file system of another distribution: not built yet | use containment \"process\", which "
+       "shows this system's own programs read-only, or name a folder in x-linux.rootfs"},
+  };
+  for (const ReadCase& one : cases) {
+    CAPTURE(one.text);
+    const auto policy = ReadPolicy(one.text, {.source = "p"});
+    REQUIRE_MESSAGE(policy.ok(), policy.error().Describe());
+    const auto built = RefuseUnbuilt(*policy);
+    CHECK((built.ok() ? "ok" : Outcome(built.error())) == one.outcome);
+  }
+}
+
+TEST_CASE("A policy without positions is refused all the same") {
+  Policy policy;
+  policy.source = "p";
+  policy.ui.disable = false;
+  const auto built = RefuseUnbuilt(policy);
+  REQUIRE_FALSE(built.ok());
+  CHECK(built.error().Describe() == "p: /ui/disable: access to the desktop: not built yet");
+}
+
+}  // namespace
+}  // namespace mxc::policy

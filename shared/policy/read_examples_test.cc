@@ -1,0 +1,77 @@
+// Reads the policies of tests/data/policies, and, where a copy of Microsoft's examples lies beside the checkout, theirs.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "shared/policy/contract_support.h"
+#include "shared/policy/document.h"
+#include "shared/policy/read.h"
+#include "shared/policy/write.h"
+
+namespace mxc::policy {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<Policy> ReadFile(const fs::path& path) {
+  const std::string text = MXC_TRY(ReadFileLimited(path.string()));
+  return ReadPolicy(text, {.source = path.filename().string()});
+}
+
+TEST_CASE("Every policy of tests/data/policies is read, and what isn't built is refused by its field") {
+  const std::map<std::string, std::string> unbuilt = {
+      {"lxc-filesystem.json", "/lxc"},
+      {"lxc-hello.json", "/lxc"},
+      {"lxc-network-restricted.json", "/lxc"},
+      {"network-directional.json", "/network/egress/allow"},
+      {"network-restricted.json", "/network/egress/allow"},
+  };
+  size_t read = 0;
+  for (const auto& entry : fs::directory_iterator("tests/data/policies")) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(".json") && !name.ends_with(".yaml")) continue;
+    CAPTURE(name);
+    const auto policy = ReadFile(entry.path());
+    REQUIRE_MESSAGE(policy.ok(), policy.error().Describe());
+    ++read;
+    const auto built = RefuseUnbuilt(*policy);
+    const auto expected = unbuilt.find(name);
+    CHECK((built.ok() ? "" : built.error().position()->pointer) == (expected == unbuilt.end() ? "" : expected->second));
+    const auto again = ReadPolicy(WritePolicy(*policy), {.source = "again.json"});
+    REQUIRE(again.ok());
+    CHECK(SamePolicy(*policy, *again));
+  }
+  CHECK(read >= 11);
+}
+
+TEST_CASE("A policy is the same in JSON and in YAML") {
+  const auto json = ReadFile("tests/data/policies/filesystem.json"), yaml = ReadFile("tests/data/policies/filesystem.yaml");
+  REQUIRE(json.ok());
+  REQUIRE(yaml.ok());
+  CHECK(SamePolicy(*json, *yaml));
+}
+
+TEST_CASE("Microsoft's examples, of older contracts, are refused at /version") {
+  // The data files are links into the checkout; beside that may lie `shared`.
+  const fs::path checkout = fs::canonical("tests/data/policies/hello.json").parent_path() / "../../..";
+  const fs::path examples = checkout / "../shared/mxc/examples";
+  if (!fs::is_directory(examples)) {
+    MESSAGE("left out: ../shared/mxc/examples is not beside this checkout");
+    return;
+  }
+  size_t refused = 0;
+  for (const auto& entry : fs::directory_iterator(examples)) {
+    if (entry.path().extension() != ".json") continue;
+    CAPTURE(entry.path().filename().string());
+    const auto policy = ReadFile(entry.path());
+    REQUIRE_FALSE(policy.ok());
+    CHECK_MESSAGE(policy.error().position()->pointer == "/version", policy.error().Describe());
+    ++refused;
+  }
+  CHECK(refused > 0);
+}
+
+}  // namespace
+}  // namespace mxc::policy

@@ -30,16 +30,29 @@ inline BpfRun RunBpf(const std::vector<sock_filter>& code, const sys::SeccompDat
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + i.k, 4);
         run.constant &= i.k < 8;
         break;
-      case BPF_ALU | BPF_AND | BPF_K: accumulator &= i.k; break;
-      case BPF_JMP | BPF_JA: pc += i.k; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: pc += accumulator == i.k ? i.jt : i.jf; break;
-      case BPF_JMP | BPF_JGT | BPF_K: pc += accumulator > i.k ? i.jt : i.jf; break;
-      case BPF_JMP | BPF_JGE | BPF_K: pc += accumulator >= i.k ? i.jt : i.jf; break;
-      case BPF_JMP | BPF_JSET | BPF_K: pc += (accumulator & i.k) != 0 ? i.jt : i.jf; break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        accumulator &= i.k;
+        break;
+      case BPF_JMP | BPF_JA:
+        pc += i.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        pc += accumulator == i.k ? i.jt : i.jf;
+        break;
+      case BPF_JMP | BPF_JGT | BPF_K:
+        pc += accumulator > i.k ? i.jt : i.jf;
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        pc += accumulator >= i.k ? i.jt : i.jf;
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        pc += (accumulator & i.k) != 0 ? i.jt : i.jf;
+        break;
       case BPF_RET | BPF_K:
         run.answer = i.k;
         return run;
-      default: throw std::runtime_error("instruction " + std::to_string(i.code));
+      default:
+        throw std::runtime_error("instruction " + std::to_string(i.code));
     }
   }
   throw std::runtime_error("ran off the end");

@@ -28,14 +28,14 @@ enum class LandlockAccess : uint8_t {
 };
 
 struct LandlockPath {
-  std::string path;       // absolute, inside the container; no component may be a symbolic link
+  std::string path;  // absolute, inside the container; no component may be a symbolic link
   LandlockAccess access = LandlockAccess::kReadOnly;
   bool optional = false;  // left out where the path doesn't exist or is a symbolic link
 };
 
 struct LandlockRule {
   std::string path;
-  uint64_t access = 0;    // kLandlock* of sys/landlock.h; file rights only are used where path isn't a folder
+  uint64_t access = 0;  // kLandlock* of sys/landlock.h; file rights only are used where path isn't a folder
   bool optional = false;
 };
 
@@ -46,7 +46,7 @@ struct LandlockPort {
 
 // Plain data: what ApplyLandlock does.
 struct LandlockPlan {
-  int abi = 0;                      // 0: nothing is applied
+  int abi = 0;  // 0: nothing is applied
   uint64_t handled_files = 0;
   uint64_t handled_tcp = 0;
   uint64_t scopes = 0;
@@ -55,7 +55,7 @@ struct LandlockPlan {
   bool standard_streams = true;
   std::vector<LandlockRule> rules;
   std::vector<LandlockPort> ports;
-  std::vector<std::string> notes;   // what this kernel's ABI can't hold, in sentences for plan and report
+  std::vector<std::string> notes;  // what this kernel's ABI can't hold, in sentences for plan and report
 
   bool enabled() const { return abi > 0; }
 };
@@ -65,9 +65,9 @@ struct LandlockPlan {
 Result<LandlockPlan> PlanLandlock(int abi, const std::vector<LandlockPath>& paths, const oci::LandlockSpec& spec);
 
 struct LandlockFailure {
-  const char* step = "";   // "make ruleset", "open", "add rule", "add port", "restrict"
-  const char* path = "";   // the rule's path, or ""
-  int error = 0;           // errno, positive
+  const char* step = "";  // "make ruleset", "open", "add rule", "add port", "restrict"
+  const char* path = "";  // the rule's path, or ""
+  int error = 0;          // errno, positive
 };
 
 // In the child, after pivot_root and with no_new_privs set: opens the rules' paths, and confines the calling thread.

@@ -24,9 +24,12 @@ uint64_t FileRights(int abi) {
 
 uint64_t Rights(LandlockAccess access) {
   switch (access) {
-    case LandlockAccess::kListOnly: return kLandlockReadDir;
-    case LandlockAccess::kReadOnly: return kRead;
-    case LandlockAccess::kReadWrite: return kRead | kWrite;
+    case LandlockAccess::kListOnly:
+      return kLandlockReadDir;
+    case LandlockAccess::kReadOnly:
+      return kRead;
+    case LandlockAccess::kReadWrite:
+      return kRead | kWrite;
     case LandlockAccess::kDevice:
       return kLandlockReadFile | kLandlockWriteFile | kLandlockReadDir | kLandlockTruncate | kLandlockIoctlDev;
   }
@@ -38,8 +41,10 @@ void AddPorts(LandlockPlan& plan, const std::optional<std::vector<uint16_t>>& po
   plan.handled_tcp |= right;
   for (uint16_t port : *ports) {
     auto found = std::find_if(plan.ports.begin(), plan.ports.end(), [&](const auto& p) { return p.port == port; });
-    if (found == plan.ports.end()) plan.ports.push_back({port, right});
-    else found->access |= right;
+    if (found == plan.ports.end())
+      plan.ports.push_back({port, right});
+    else
+      found->access |= right;
   }
 }
 
@@ -66,8 +71,9 @@ Result<LandlockPlan> PlanLandlock(int abi, const std::vector<LandlockPath>& path
   if (abi < 1) {
     if (spec.required)
       return Error(Code::kUnsupported, "landlock is required, but this kernel has none")
-          .WithHint("use a kernel with CONFIG_SECURITY_LANDLOCK (5.13 or later, 'landlock' among the LSMs at boot), or "
-                    "set x-linux.landlock.required to false");
+          .WithHint(
+              "use a kernel with CONFIG_SECURITY_LANDLOCK (5.13 or later, 'landlock' among the LSMs at boot), or "
+              "set x-linux.landlock.required to false");
     if (!tcp) {
       plan.notes.push_back("this kernel has no Landlock: files rest on the mounts alone");
       return plan;
@@ -95,9 +101,9 @@ Result<LandlockPlan> PlanLandlock(int abi, const std::vector<LandlockPath>& path
 }
 
 std::string DescribeLandlockAccess(uint64_t access) {
-  static constexpr const char* kNames[] = {"execute",   "write-file", "read-file", "read-dir",   "remove-dir",  "remove-file",
-                                           "make-char", "make-dir",   "make-reg",  "make-sock",  "make-fifo",   "make-block",
-                                           "make-sym",  "refer",      "truncate",  "ioctl-dev"};
+  static constexpr const char* kNames[] = {
+      "execute",  "write-file", "read-file", "read-dir",   "remove-dir", "remove-file", "make-char", "make-dir",
+      "make-reg", "make-sock",  "make-fifo", "make-block", "make-sym",   "refer",       "truncate",  "ioctl-dev"};
   std::string text;
   for (size_t bit = 0; bit < std::size(kNames); ++bit)
     if ((access >> bit & 1) != 0) text += (text.empty() ? "" : " ") + std::string(kNames[bit]);

@@ -53,15 +53,17 @@ Result<scmp_arg_cmp> ParseArg(const oci::SeccompArg& arg, const std::string& poi
     std::string_view name;
     scmp_compare value;
   };
-  static constexpr Operator kOperators[] = {
-      {"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT}, {"SCMP_CMP_LE", SCMP_CMP_LE},
-      {"SCMP_CMP_EQ", SCMP_CMP_EQ}, {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
-      {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
+  static constexpr Operator kOperators[] = {{"SCMP_CMP_NE", SCMP_CMP_NE},
+                                            {"SCMP_CMP_LT", SCMP_CMP_LT},
+                                            {"SCMP_CMP_LE", SCMP_CMP_LE},
+                                            {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+                                            {"SCMP_CMP_GE", SCMP_CMP_GE},
+                                            {"SCMP_CMP_GT", SCMP_CMP_GT},
+                                            {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
   if (arg.index > 5) return Invalid("a system call has arguments 0 to 5, not " + std::to_string(arg.index), pointer);
   for (const Operator& each : kOperators) {
     if (each.name != arg.op) continue;
-    if (each.value == SCMP_CMP_MASKED_EQ)
-      return scmp_arg_cmp{arg.index, each.value, arg.value, arg.value_two};
+    if (each.value == SCMP_CMP_MASKED_EQ) return scmp_arg_cmp{arg.index, each.value, arg.value, arg.value_two};
     return scmp_arg_cmp{arg.index, each.value, arg.value, 0};
   }
   return Invalid("the seccomp operator '" + arg.op + "' doesn't exist", pointer);
@@ -70,11 +72,16 @@ Result<scmp_arg_cmp> ParseArg(const oci::SeccompArg& arg, const std::string& poi
 Result<uint32_t> ParseFlags(const oci::Strings& names) {
   uint32_t flags = 0;
   for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == "SECCOMP_FILTER_FLAG_TSYNC") flags |= sys::kSeccompFlagTsync;
-    else if (names[i] == "SECCOMP_FILTER_FLAG_LOG") flags |= sys::kSeccompFlagLog;
-    else if (names[i] == "SECCOMP_FILTER_FLAG_SPEC_ALLOW") flags |= sys::kSeccompFlagSpecAllow;
-    else if (names[i] == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") flags |= sys::kSeccompFlagWaitKillableRecv;
-    else return Invalid("the seccomp flag '" + names[i] + "' doesn't exist", "/flags/" + std::to_string(i));
+    if (names[i] == "SECCOMP_FILTER_FLAG_TSYNC")
+      flags |= sys::kSeccompFlagTsync;
+    else if (names[i] == "SECCOMP_FILTER_FLAG_LOG")
+      flags |= sys::kSeccompFlagLog;
+    else if (names[i] == "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
+      flags |= sys::kSeccompFlagSpecAllow;
+    else if (names[i] == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV")
+      flags |= sys::kSeccompFlagWaitKillableRecv;
+    else
+      return Invalid("the seccomp flag '" + names[i] + "' doesn't exist", "/flags/" + std::to_string(i));
   }
   return flags;
 }
@@ -86,15 +93,17 @@ struct Architectures {
 // Those of other processors never run here and need no rules.
 Result<Architectures> ParseArchitectures(const oci::Strings& names) {
   static const std::set<std::string_view> kOthers = {
-      "X86_64",   "ARM",     "AARCH64",   "LOONGARCH64", "M68K",    "MIPS",   "MIPS64", "MIPS64N32", "MIPSEL",
-      "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64",   "PPC",     "PPC64",  "PPC64LE", "RISCV64",  "S390",
-      "S390X",    "SH",      "SHEB"};
+      "X86_64",    "ARM",     "AARCH64",  "LOONGARCH64", "M68K",   "MIPS",     "MIPS64",
+      "MIPS64N32", "MIPSEL",  "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC",
+      "PPC64",     "PPC64LE", "RISCV64",  "S390",        "S390X",  "SH",       "SHEB"};
   Architectures found;
   for (size_t i = 0; i < names.size(); ++i) {
     std::string_view name = names[i];
     if (name.starts_with("SCMP_ARCH_")) name.remove_prefix(10);
-    if (name == "X86") found.x86 = true;
-    else if (name == "X32") found.x32 = true;
+    if (name == "X86")
+      found.x86 = true;
+    else if (name == "X32")
+      found.x32 = true;
     else if (!kOthers.contains(name) || name.size() == names[i].size())
       return Invalid("the architecture '" + names[i] + "' doesn't exist", "/architectures/" + std::to_string(i));
   }
@@ -103,8 +112,8 @@ Result<Architectures> ParseArchitectures(const oci::Strings& names) {
 
 struct Rule {
   std::string name;
-  int number = 0;             // x86-64's; negative: a call of other architectures only, libseccomp's own numbering
-  bool native_only = false;   // libseccomp doesn't know it and can't say its number elsewhere
+  int number = 0;            // x86-64's; negative: a call of other architectures only, libseccomp's own numbering
+  bool native_only = false;  // libseccomp doesn't know it and can't say its number elsewhere
   uint32_t action = 0;
   std::vector<scmp_arg_cmp> args;
 };
@@ -212,7 +221,8 @@ std::vector<sock_filter> Prologue(const Architectures& also, int newest) {
   x32 = {If(BPF_JEQ, 0xffffffff, 0, 1), Return(sys::kSeccompAllow)};
   if (!also.x32) x32.push_back(no_sys);
 
-  if (!also.x86) i386 = {Return(sys::kSeccompKillProcess)};
+  if (!also.x86)
+    i386 = {Return(sys::kSeccompKillProcess)};
   else if (newest >= kUnifiedNumbers)
     i386 = {Load(offsetof(sys::SeccompData, nr)), If(BPF_JGT, static_cast<uint32_t>(newest), 0, 1), no_sys};
 

@@ -100,8 +100,8 @@ sys::UniqueFd OpenFolder(const std::string& path, bool make) {
 std::optional<SeccompProgram> Load(int folder, const std::string& name, const std::string& identity) {
   sys::UniqueFd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
-  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-      status.st_uid != ::geteuid() || (status.st_mode & 022) != 0 || status.st_size > kLargestEntry)
+  if (!file.valid() || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
+      (status.st_mode & 022) != 0 || status.st_size > kLargestEntry)
     return std::nullopt;
   std::string text(static_cast<size_t>(status.st_size), '\0');
   if (::pread(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) return std::nullopt;

@@ -100,8 +100,8 @@ TEST_CASE("the answer for a call without conditions depends on its number alone,
     for (int number = 0; number < 520; ++number) {
       std::string name = SyscallName(number);
       CAPTURE(name);
-      bool conditions = translate::ExplainSyscall(profile.name, name).kind ==
-                        translate::SyscallAnswer::Kind::kConditional;
+      bool conditions =
+          translate::ExplainSyscall(profile.name, name).kind == translate::SyscallAnswer::Kind::kConditional;
       BpfRun run = RunBpf(program.code, Call(number));
       CHECK(run.constant == !conditions);
       if (run.constant) longest = std::max(longest, run.steps);

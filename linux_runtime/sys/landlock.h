@@ -60,7 +60,8 @@ struct LandlockNetPortAttr {
 
 // The highest ABI of this kernel; -ENOSYS: built without Landlock, -EOPNOTSUPP: switched off at boot.
 inline int LandlockAbi() {
-  long result = ::syscall(444 /* landlock_create_ruleset */, nullptr, size_t{0}, 1u /* LANDLOCK_CREATE_RULESET_VERSION */);
+  long result =
+      ::syscall(444 /* landlock_create_ruleset */, nullptr, size_t{0}, 1u /* LANDLOCK_CREATE_RULESET_VERSION */);
   return result == -1 ? -errno : static_cast<int>(result);
 }
 // A new ruleset's descriptor, close-on-exec. Older kernels take the longer structure when its new fields are 0.

@@ -14,11 +14,11 @@ namespace mxc::sys {
 inline constexpr unsigned kSeccompSetModeFilter = 1;
 
 inline constexpr uint32_t kSeccompFlagTsync = 1u << 0;
-inline constexpr uint32_t kSeccompFlagLog = 1u << 1;                // Linux 4.14
-inline constexpr uint32_t kSeccompFlagSpecAllow = 1u << 2;          // 4.17
-inline constexpr uint32_t kSeccompFlagNewListener = 1u << 3;        // 5.0
-inline constexpr uint32_t kSeccompFlagTsyncEsrch = 1u << 4;         // 5.7
-inline constexpr uint32_t kSeccompFlagWaitKillableRecv = 1u << 5;   // 5.19
+inline constexpr uint32_t kSeccompFlagLog = 1u << 1;               // Linux 4.14
+inline constexpr uint32_t kSeccompFlagSpecAllow = 1u << 2;         // 4.17
+inline constexpr uint32_t kSeccompFlagNewListener = 1u << 3;       // 5.0
+inline constexpr uint32_t kSeccompFlagTsyncEsrch = 1u << 4;        // 5.7
+inline constexpr uint32_t kSeccompFlagWaitKillableRecv = 1u << 5;  // 5.19
 
 // A filter's answers; the low 16 bits are an errno (kSeccompErrno) or a message.
 inline constexpr uint32_t kSeccompKillProcess = 0x80000000;  // Linux 4.14

@@ -39,8 +39,12 @@ oci::LinuxSeccomp MakeOci(const SeccompProfile& profile) {
     oci::SeccompSyscall rule;
     for (std::string_view call : entry.calls) rule.names.emplace_back(call);
     switch (entry.verdict) {
-      case SeccompVerdict::kAllow: rule.action = "SCMP_ACT_ALLOW"; break;
-      case SeccompVerdict::kKill: rule.action = "SCMP_ACT_KILL_PROCESS"; break;
+      case SeccompVerdict::kAllow:
+        rule.action = "SCMP_ACT_ALLOW";
+        break;
+      case SeccompVerdict::kKill:
+        rule.action = "SCMP_ACT_KILL_PROCESS";
+        break;
       case SeccompVerdict::kErrno:
         rule.action = "SCMP_ACT_ERRNO";
         rule.errno_ret = entry.error;

@@ -25,13 +25,13 @@ struct SeccompCondition {
 
 // Calls with one verdict. One group of a YAML file makes several where it has alternatives; they share name and why.
 struct SeccompEntry {
-  std::string_view list;   // the file it stands in: "default" also for what "ml" inherits
+  std::string_view list;  // the file it stands in: "default" also for what "ml" inherits
   std::string_view group;
   std::string_view why;
-  std::string_view when;   // the group's conditions as text; "" without
+  std::string_view when;  // the group's conditions as text; "" without
   SeccompVerdict verdict;
-  uint16_t error;                                // kErrno: Linux's number, on every platform
-  std::string_view error_name;                   // kErrno: "EPERM"
+  uint16_t error;               // kErrno: Linux's number, on every platform
+  std::string_view error_name;  // kErrno: "EPERM"
   std::span<const std::string_view> calls;
   std::span<const SeccompCondition> conditions;  // all must hold; empty: always
 };
@@ -62,11 +62,11 @@ size_t SeccompRuleCount(std::string_view name);
 struct SyscallAnswer {
   enum class Kind : uint8_t { kUnknownProfile, kUnknownSyscall, kAllowed, kConditional, kErrno, kKilled };
   Kind kind;
-  std::string_view list;        // the file whose group decides
+  std::string_view list;  // the file whose group decides
   std::string_view group;
   std::string_view why;
-  std::string_view when;        // kConditional: what must hold, else `error_name`
-  std::string_view error_name;  // kErrno, kConditional
+  std::string_view when;                     // kConditional: what must hold, else `error_name`
+  std::string_view error_name;               // kErrno, kConditional
   std::vector<std::string_view> allowed_by;  // shipped lists that allow it (with conditions or without), for the hint
 };
 

@@ -26,8 +26,8 @@ int main(int argc, char** argv) {
     for (const sock_filter& i : program->code)
       out << "    {" << i.code << ", " << int{i.jt} << ", " << int{i.jf} << ", " << i.k << "u},\n";
     out << "};\n";
-    table += "    {\"" + name + "\", " + std::to_string(program->flags) + "u, code_" + name + ", std::size(code_" + name +
-             ")},\n";
+    table += "    {\"" + name + "\", " + std::to_string(program->flags) + "u, code_" + name + ", std::size(code_" +
+             name + ")},\n";
   }
   out << "constexpr Shipped kShipped[] = {\n" << table << "};\n";
   out.close();

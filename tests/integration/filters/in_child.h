@@ -13,8 +13,8 @@
 
 namespace mxc::test {
 
-inline constexpr long kKilled = -100000;   // minus the signal
-inline constexpr long kSetup = -200000;    // what stands before the action failed; minus errno
+inline constexpr long kKilled = -100000;  // minus the signal
+inline constexpr long kSetup = -200000;   // what stands before the action failed; minus errno
 
 inline constexpr unsigned kNobody = 65534;
 
@@ -33,7 +33,8 @@ inline long InChild(unsigned uid, const std::function<long()>& confine, const st
   pid_t child = ::fork();
   if (child == 0) {
     long value = 0;
-    if (uid != 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0))
+    if (uid != 0 &&
+        (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0))
       value = kSetup - errno;
     if (value == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) value = kSetup - errno;
     if (value == 0)

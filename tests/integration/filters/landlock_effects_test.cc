@@ -44,12 +44,9 @@ class Tree {
   }
   std::string at(const std::string& name) const { return folder_.path() + "/" + name; }
   std::vector<LandlockPath> Paths() const {
-    return {{"/", LandlockAccess::kListOnly, false},
-            {"/usr", LandlockAccess::kReadOnly, false},
-            {at("ro"), LandlockAccess::kReadOnly, false},
-            {at("rw"), LandlockAccess::kReadWrite, false},
-            {at("rw2"), LandlockAccess::kReadWrite, false},
-            {"/dev/null", LandlockAccess::kDevice, false},
+    return {{"/", LandlockAccess::kListOnly, false},          {"/usr", LandlockAccess::kReadOnly, false},
+            {at("ro"), LandlockAccess::kReadOnly, false},     {at("rw"), LandlockAccess::kReadWrite, false},
+            {at("rw2"), LandlockAccess::kReadWrite, false},   {"/dev/null", LandlockAccess::kDevice, false},
             {at("missing"), LandlockAccess::kReadWrite, true}};
   }
 
@@ -70,10 +67,12 @@ LandlockPlan Plan(const std::vector<LandlockPath>& paths, const oci::LandlockSpe
 }
 
 long Confined(const LandlockPlan& plan, const std::function<long()>& action) {
-  return InChild(::geteuid() == 0 ? kNobody : 0, [&] { return long{sandbox::ApplyLandlock(plan, nullptr)}; }, action);
+  return InChild(
+      ::geteuid() == 0 ? kNobody : 0, [&] { return long{sandbox::ApplyLandlock(plan, nullptr)}; }, action);
 }
 long Free(const std::function<long()>& action) {
-  return InChild(::geteuid() == 0 ? kNobody : 0, [] { return 0L; }, action);
+  return InChild(
+      ::geteuid() == 0 ? kNobody : 0, [] { return 0L; }, action);
 }
 
 TEST_CASE("files: outside nothing opens, read-only stays, read-write works") {
@@ -128,15 +127,17 @@ TEST_CASE("a path that can't be opened stops it, with its name; a symbolic link 
   Tree tree;
   auto failure_of = [&](LandlockPath path) {
     LandlockPlan plan = Plan({std::move(path)});
-    return InChild(0, [] { return 0L; }, [&]() -> long {
-      LandlockFailure failure;
-      int result = sandbox::ApplyLandlock(plan, &failure);
-      bool said = failure.error == -result && std::string(failure.path) == plan.rules[0].path &&
-                  std::string(failure.step) == "open";
-      if (result != 0 && !said) return 1;
-      // Nothing was confined.
-      return result != 0 && ::access("/", R_OK) == 0 && OpenClose(tree.at("out/file"), O_RDONLY) != 0 ? 2 : result;
-    });
+    return InChild(
+        0, [] { return 0L; },
+        [&]() -> long {
+          LandlockFailure failure;
+          int result = sandbox::ApplyLandlock(plan, &failure);
+          bool said = failure.error == -result && std::string(failure.path) == plan.rules[0].path &&
+                      std::string(failure.step) == "open";
+          if (result != 0 && !said) return 1;
+          // Nothing was confined.
+          return result != 0 && ::access("/", R_OK) == 0 && OpenClose(tree.at("out/file"), O_RDONLY) != 0 ? 2 : result;
+        });
   };
   REQUIRE(::symlink("/usr", tree.at("link").c_str()) == 0);
   CHECK(failure_of({tree.at("missing"), LandlockAccess::kReadOnly, false}) == -ENOENT);
@@ -152,11 +153,14 @@ TEST_CASE("standard output that is a file outside may be opened again for writin
   LandlockPlan plan = Plan({{"/proc", LandlockAccess::kReadWrite, false}});
   auto reopen = [&](bool allowed, int flags) {
     plan.standard_streams = allowed;
-    return InChild(0, [&]() -> long {
-      int fd = ::open(tree.at("out/file").c_str(), O_WRONLY);
-      if (fd < 0 || ::dup2(fd, 1) < 0) return -errno;
-      return sandbox::ApplyLandlock(plan, nullptr);
-    }, [&] { return OpenClose("/proc/self/fd/1", flags); });
+    return InChild(
+        0,
+        [&]() -> long {
+          int fd = ::open(tree.at("out/file").c_str(), O_WRONLY);
+          if (fd < 0 || ::dup2(fd, 1) < 0) return -errno;
+          return sandbox::ApplyLandlock(plan, nullptr);
+        },
+        [&] { return OpenClose("/proc/self/fd/1", flags); });
   };
   CHECK(reopen(true, O_WRONLY) == 0);
   CHECK(reopen(true, O_WRONLY | O_TRUNC) == 0);
@@ -215,9 +219,13 @@ TEST_CASE("scopes: no signal to a process outside, no abstract socket from outsi
   spec.files = false;
   LandlockPlan plan = Plan({}, spec);
   auto confined = [&](const std::function<long()>& action) {
-    return InChild(0, [&] { return long{sandbox::ApplyLandlock(plan, nullptr)}; }, action);
+    return InChild(
+        0, [&] { return long{sandbox::ApplyLandlock(plan, nullptr)}; }, action);
   };
-  auto free = [&](const std::function<long()>& action) { return InChild(0, [] { return 0L; }, action); };
+  auto free = [&](const std::function<long()>& action) {
+    return InChild(
+        0, [] { return 0L; }, action);
+  };
   pid_t outside = ::getpid();
   auto signal = [=] { return Errno(::kill(outside, 0)); };
   CHECK(free(signal) == 0);

@@ -79,16 +79,20 @@ void Check(const std::vector<const SeccompProgram*>& programs, const std::vector
     bool differs = false;
     for (unsigned user : Users()) {
       CAPTURE(user);
-      long without = InChild(user, [] { return 0L; }, c.call);
-      long with = InChild(user, [&] { return Install(programs); }, c.call);
+      long without = InChild(
+          user, [] { return 0L; }, c.call);
+      long with = InChild(
+          user, [&] { return Install(programs); }, c.call);
       CHECK(with == (c.expected == kSameAsWithout ? without : c.expected));
       differs |= without != c.expected;
     }
     bool refusal = c.expected == -EPERM || c.expected == -ENOSYS || c.expected == -EAFNOSUPPORT ||
                    c.expected == -EPROTONOSUPPORT || c.expected == kSigsys;
     if (!refusal || differs) continue;
-    if (c.natural_differs) CHECK_MESSAGE(differs, "this call fails alike without the filter, so the case shows nothing");
-    else std::printf("left undecided: %s fails alike on this kernel without a filter\n", c.what);
+    if (c.natural_differs)
+      CHECK_MESSAGE(differs, "this call fails alike without the filter, so the case shows nothing");
+    else
+      std::printf("left undecided: %s fails alike on this kernel without a filter\n", c.what);
   }
 }
 
@@ -152,25 +156,31 @@ std::vector<Case> ModeCases(const std::string& folder) {
     add("fchmodat", with_file([=](const char* path, int) { return Raw(SYS_fchmodat, AT_FDCWD, path, bad); }));
     add("fchmodat2", with_file([=](const char* path, int) { return Raw(452, AT_FDCWD, path, bad, 0); }));
     add("open", creates([=](const char* path) { return Raw(SYS_open, path, O_CREAT | O_RDWR, bad); }));
-    add("open, high flags", creates([=](const char* path) { return Raw(SYS_open, path, kHigh | O_CREAT | O_RDWR, bad); }));
+    add("open, high flags",
+        creates([=](const char* path) { return Raw(SYS_open, path, kHigh | O_CREAT | O_RDWR, bad); }));
     add("openat", creates([=](const char* path) { return Raw(SYS_openat, AT_FDCWD, path, O_CREAT | O_RDWR, bad); }));
-    add("O_TMPFILE", creates([=](const char*) { return Raw(SYS_openat, AT_FDCWD, folder.c_str(), O_TMPFILE | O_RDWR, bad); }));
+    add("O_TMPFILE",
+        creates([=](const char*) { return Raw(SYS_openat, AT_FDCWD, folder.c_str(), O_TMPFILE | O_RDWR, bad); }));
     add("creat", creates([=](const char* path) { return Raw(SYS_creat, path, bad); }));
     add("mknod", creates([=](const char* path) { return Raw(SYS_mknod, path, S_IFREG | bad, 0); }));
     add("mknodat", creates([=](const char* path) { return Raw(SYS_mknodat, AT_FDCWD, path, S_IFREG | bad, 0); }));
   }
-  cases.insert(cases.end(), {
-      {"device", -EPERM, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFCHR | 0600, 0x103); })},
-      {"block device", -EPERM, creates([](const char* path) { return Raw(SYS_mknodat, AT_FDCWD, path, S_IFBLK | 0600, 0x103); })},
-      {"whiteout", -EPERM, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFCHR | 0600, 0); })},
-      {"pipe", 0, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFIFO | 0600, 0); }), false},
-      {"chmod 01777", 0, with_file([](const char* path, int) { return Raw(SYS_chmod, path, 01777); }), false},
-      {"chmod 755", 0, with_file([](const char* path, int) { return Raw(SYS_chmod, path, 0755); }), false},
-      {"open 600", 0, creates([](const char* path) { return Raw(SYS_open, path, O_CREAT | O_RDWR, 0600); }), false},
-      {"open without a mode", 0, [] { return CloseAndZero(Raw(SYS_open, "/dev/null", O_RDONLY, 07777)); }, false},
-      {"openat without a mode", 0, [] { return CloseAndZero(Raw(SYS_openat, AT_FDCWD, "/", O_RDONLY, ~0ul)); }, false},
-      {"mkdir", 0, [=] { return Raw(SYS_mkdir, (name() + "d").c_str(), 02755); }, false},
-  });
+  cases.insert(
+      cases.end(),
+      {
+          {"device", -EPERM, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFCHR | 0600, 0x103); })},
+          {"block device", -EPERM,
+           creates([](const char* path) { return Raw(SYS_mknodat, AT_FDCWD, path, S_IFBLK | 0600, 0x103); })},
+          {"whiteout", -EPERM, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFCHR | 0600, 0); })},
+          {"pipe", 0, creates([](const char* path) { return Raw(SYS_mknod, path, S_IFIFO | 0600, 0); }), false},
+          {"chmod 01777", 0, with_file([](const char* path, int) { return Raw(SYS_chmod, path, 01777); }), false},
+          {"chmod 755", 0, with_file([](const char* path, int) { return Raw(SYS_chmod, path, 0755); }), false},
+          {"open 600", 0, creates([](const char* path) { return Raw(SYS_open, path, O_CREAT | O_RDWR, 0600); }), false},
+          {"open without a mode", 0, [] { return CloseAndZero(Raw(SYS_open, "/dev/null", O_RDONLY, 07777)); }, false},
+          {"openat without a mode", 0, [] { return CloseAndZero(Raw(SYS_openat, AT_FDCWD, "/", O_RDONLY, ~0ul)); },
+           false},
+          {"mkdir", 0, [=] { return Raw(SYS_mkdir, (name() + "d").c_str(), 02755); }, false},
+      });
   return cases;
 }
 
@@ -229,8 +239,12 @@ TEST_CASE("every call that a list refuses or ends at, refused by the kernel, wha
         CAPTURE(call);
         int number = sandbox::SyscallNumber(std::string(call));
         long expected = entry.verdict == translate::SeccompVerdict::kKill ? kSigsys : -long{entry.error};
-        long got = InChild(0, [&] { return Install({&guard, &list}); },
-                           [&] { return Raw(number, -1l, -1l, -1l, -1l, -1l, -1l); });
+        long got = InChild(
+            0,
+            [&] {
+              return Install({&guard, &list});
+            },
+            [&] { return Raw(number, -1l, -1l, -1l, -1l, -1l, -1l); });
         CHECK(got == expected);
       }
     }
@@ -269,7 +283,8 @@ TEST_CASE("refusals that differ without the filter, call by call") {
 TEST_CASE("what the other lists add and take away") {
   SharedFolder folder;
   SeccompProgram guard = sandbox::GuardFilter();
-  SeccompProgram ml = Shipped("ml"), build = Shipped("build"), untrusted = Shipped("untrusted"), nesting = Shipped("nesting");
+  SeccompProgram ml = Shipped("ml"), build = Shipped("build"), untrusted = Shipped("untrusted"),
+                 nesting = Shipped("nesting");
   Check({&guard, &ml}, {{"get_mempolicy", kSameAsWithout, [] { return Raw(SYS_get_mempolicy, 0, 0, 0, 0, 0); }},
                         {"pidfd_getfd", -EBADF, [] { return Raw(SYS_pidfd_getfd, -1, -1, 0); }, false},
                         {"ptrace", 0, [] { return Raw(SYS_ptrace, 0, 0, 0, 0); }, false},
@@ -297,7 +312,8 @@ TEST_CASE("what the other lists add and take away") {
          {"vsock", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, kHigh | AF_VSOCK, 1, 0)); }, false},
          {"set-uid file", -EPERM, [=] { return CloseAndZero(Raw(SYS_creat, whiteout.c_str(), 04755)); }},
          {"device", -EPERM, [=] { return Raw(SYS_mknod, (whiteout + "d").c_str(), S_IFCHR | 0600, 0x103); }},
-         {"device, high bits", -EPERM, [=] { return Raw(SYS_mknod, (whiteout + "e").c_str(), kHigh | S_IFCHR | 0600, 0x103); }}});
+         {"device, high bits", -EPERM,
+          [=] { return Raw(SYS_mknod, (whiteout + "e").c_str(), kHigh | S_IFCHR | 0600, 0x103); }}});
 }
 
 TEST_CASE("the guard holds under a caller's list that allows everything, and under one that refuses seccomp") {
@@ -312,7 +328,8 @@ TEST_CASE("the guard holds under a caller's list that allows everything, and und
   for (const SeccompProgram* own : {&*everything, &*no_seccomp})
     Check({&guard, own},
           {{"vsock", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, AF_VSOCK, 1, 0)); }, false},
-           {"vsock, high bits", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, kHigh | AF_VSOCK, 1, 0)); }, false},
+           {"vsock, high bits", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, kHigh | AF_VSOCK, 1, 0)); },
+            false},
            {"io_uring", -ENOSYS, [] { return Raw(SYS_io_uring_setup, 0, 0); }},
            {"i386 socketcall", kSigsys, [] { return Int80(102, 1, 0, 0); }},
            {"x32", -ENOSYS, [] { return Raw(0x40000000 | SYS_socket, AF_VSOCK, 1, 0); }, false},
@@ -323,22 +340,25 @@ TEST_CASE("the guard holds under a caller's list that allows everything, and und
 // 0: the program ended well under the list.
 long RunUnder(const char* name, const char* script, const char* interpreter) {
   SeccompProgram guard = sandbox::GuardFilter(), list = Shipped(name);
-  return InChild(::geteuid() == 0 ? kNobody : 0, [] { return 0L; }, [&]() -> long {
-    pid_t pid = ::fork();
-    if (pid == 0) {
-      if (Install({&guard, &list}) < 0) ::_exit(99);
-      ::execl(interpreter, interpreter, "-c", script, nullptr);
-      ::_exit(98);
-    }
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : kKilled - WTERMSIG(status);
-  });
+  return InChild(
+      ::geteuid() == 0 ? kNobody : 0, [] { return 0L; },
+      [&]() -> long {
+        pid_t pid = ::fork();
+        if (pid == 0) {
+          if (Install({&guard, &list}) < 0) ::_exit(99);
+          ::execl(interpreter, interpreter, "-c", script, nullptr);
+          ::_exit(98);
+        }
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : kKilled - WTERMSIG(status);
+      });
 }
 
 TEST_CASE("shells and Python's threads, processes, sockets and event loops run under every list") {
-  const char* shell = "set -e; x=$(ls / | sort | wc -l); test $x -gt 3; d=$(mktemp -d); cp -a /etc/passwd $d/; mv $d/passwd $d/p; "
-                      "chmod 600 $d/p; ln -s p $d/l; tar cf $d/t.tar -C $d p; rm -r $d";
+  const char* shell =
+      "set -e; x=$(ls / | sort | wc -l); test $x -gt 3; d=$(mktemp -d); cp -a /etc/passwd $d/; mv $d/passwd $d/p; "
+      "chmod 600 $d/p; ln -s p $d/l; tar cf $d/t.tar -C $d p; rm -r $d";
   const char* python =
       "import threading,subprocess,socket,asyncio,multiprocessing,tempfile,os,mmap,select,time\n"
       "t=[threading.Thread(target=time.sleep,args=(0.01,)) for _ in range(8)]\n"
@@ -348,13 +368,16 @@ TEST_CASE("shells and Python's threads, processes, sockets and event loops run u
       "socket.getaddrinfo('127.0.0.1',80); a,b=socket.socketpair(); a.send(b'x'); assert b.recv(1)==b'x'\n"
       "asyncio.run(asyncio.sleep(0))\n"
       "p=multiprocessing.get_context('fork').Process(target=int); p.start(); p.join(); assert p.exitcode==0\n"
-      "f=tempfile.NamedTemporaryFile(); f.write(b'x'*4096); f.flush(); os.chmod(f.name,0o644); mmap.mmap(f.fileno(),4096).close()\n";
+      "f=tempfile.NamedTemporaryFile(); f.write(b'x'*4096); f.flush(); os.chmod(f.name,0o644); "
+      "mmap.mmap(f.fileno(),4096).close()\n";
   for (const translate::SeccompProfile& profile : translate::SeccompProfiles()) {
     CAPTURE(profile.name);
     std::string name(profile.name);
     CHECK(RunUnder(name.c_str(), shell, "/bin/sh") == 0);
-    if (::access("/usr/bin/python3", X_OK) == 0) CHECK(RunUnder(name.c_str(), python, "/usr/bin/python3") == 0);
-    else std::printf("left out: python3 is not installed\n");
+    if (::access("/usr/bin/python3", X_OK) == 0)
+      CHECK(RunUnder(name.c_str(), python, "/usr/bin/python3") == 0);
+    else
+      std::printf("left out: python3 is not installed\n");
   }
   if (::geteuid() != 0) std::printf("left out: the part as root\n");
 }

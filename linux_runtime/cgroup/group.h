@@ -31,7 +31,7 @@ struct Usage {
   std::optional<uint64_t> throttled_us;       // waiting for its share of processors
   std::optional<uint64_t> memory_bytes;       // now
   std::optional<uint64_t> memory_peak_bytes;
-  std::optional<uint64_t> oom_kills;          // processes killed for want of memory
+  std::optional<uint64_t> oom_kills;          // processes killed for want of memory; v2 may count one twice
   std::optional<uint64_t> pids;               // tasks now
   std::optional<uint64_t> pids_peak;
   std::optional<uint64_t> pids_refused;       // forks that failed at the limit

@@ -134,8 +134,10 @@ void Hierarchy::FindV2(uid_t euid) {
     why_not_ = "no delegation: " + mount + " can't be written, or holds processes itself (as in a container) so that it can't " +
                "hand on controllers; run in a systemd scope with Delegate=yes";
   } else {
+    bool systemd = ::access("/run/systemd/system", F_OK) == 0;
     why_not_ = "no delegation: no group above " + layout_.v2_own + " can be written by this user; " +
-               "start by 'systemd-run --user --scope -p Delegate=yes COMMAND'";
+               (systemd ? "start by 'systemd-run --user --scope -p Delegate=yes COMMAND'"
+                        : "run as root, or with systemd (WSL: systemd=true under [boot] in /etc/wsl.conf)");
   }
 }
 

@@ -27,6 +27,7 @@ struct Sourced {
   T value{};
   Origin origin;
   const T& operator*() const { return value; }
+  const T* operator->() const { return &value; }
 };
 
 // Strictest first: on one path the smaller value wins.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 namespace mxc::policy {
@@ -42,6 +43,10 @@ PathRule Fold(std::vector<PathRule>& rules, std::span<const Key> keys, bool laye
       best->baseline = best->baseline && rule.baseline;
     }
   }
+  // A policy that names part of the base system read-only asks for nothing but that it is there.
+  if (layered && best->access == Access::kReadOnly) {
+    for (const Key& key : keys) best->baseline = best->baseline || rules[key.index].baseline;
+  }
   return std::move(*best);
 }
 
@@ -56,6 +61,24 @@ std::vector<PathRule> Build(std::vector<PathRule> rules, bool layered) {
     begin = end;
   }
   return tree;
+}
+
+// Of the rules that protect, those that take something away from `tree`.
+std::vector<PathRule> TakeEffective(std::span<const PathRule> tree, std::vector<PathRule> protects) {
+  std::vector<std::string_view> writable;  // few, and cheaper to ask than the tree
+  for (const PathRule& rule : tree) {
+    if (rule.access == Access::kReadWrite) writable.push_back(rule.path);
+  }
+  std::vector<PathRule> kept;
+  for (PathRule& rule : protects) {
+    const auto above = [&](std::string_view path) { return IsWithin(rule.path, path); };
+    if (std::none_of(writable.begin(), writable.end(), above)) continue;
+    const PathRule* deciding = Lookup(tree, rule.path);
+    if (deciding == nullptr || deciding->access != Access::kReadWrite) continue;
+    if (deciding->path == rule.path && deciding->origin.layer > rule.origin.layer) continue;
+    kept.push_back(std::move(rule));
+  }
+  return kept;
 }
 
 Error PathError(std::string_view path, std::string why) {
@@ -135,7 +158,17 @@ std::string_view Parent(std::string_view path) {
 }
 
 std::vector<PathRule> BuildTree(std::vector<PathRule> rules) { return Build(std::move(rules), false); }
-std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules) { return Build(std::move(rules), true); }
+
+std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules) {
+  const auto first_protect = std::stable_partition(rules.begin(), rules.end(), [](const PathRule& r) { return !r.protect; });
+  std::vector<PathRule> protects(std::make_move_iterator(first_protect), std::make_move_iterator(rules.end()));
+  rules.erase(first_protect, rules.end());
+  std::vector<PathRule> tree = Build(std::move(rules), true);
+  std::vector<PathRule> kept = TakeEffective(tree, Build(std::move(protects), true));
+  if (kept.empty()) return tree;
+  tree.insert(tree.end(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
+  return Build(std::move(tree), false);  // strictest wins where one stands on the path of a grant
+}
 
 const PathRule* Find(std::span<const PathRule> tree, std::string_view path) {
   const auto at = std::lower_bound(tree.begin(), tree.end(), path,

@@ -45,6 +45,9 @@ std::vector<PathRule> BuildTree(std::vector<PathRule> rules);
 
 // The same for rules in layers: on one path only the rules of the highest layer that names it count, so that a policy
 // can grant what its profile denies by naming exactly that path. Layers are compared by their enum value.
+//
+// Rules with `protect` take away and never grant: they count only where the other rules give read-write access, unless a
+// higher layer names exactly their path.
 std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules);
 
 // The rule that decides about `path` (normal form): that of the path itself or of its nearest ancestor; nullptr if

@@ -156,6 +156,39 @@ TEST_CASE("a policy overrides its profile on exactly the path it names") {
   CHECK(Lookup(tree, "/home/u/.aws/config")->access == Access::kReadOnly);
 }
 
+TEST_CASE("protecting takes away and never grants") {
+  auto protect = [](std::string path, Layer layer) {
+    PathRule rule = Rule(std::move(path), Access::kReadOnly, layer);
+    rule.protect = true;
+    return rule;
+  };
+  const auto tree = BuildLayeredTree({Rule("/w", Access::kReadWrite), Rule("/w/open", Access::kReadWrite),
+                                      Rule("/r", Access::kReadOnly), Rule("/w/shut", Access::kDeny),
+                                      protect("/w/.envrc", Layer::kProfile), protect("/w/open", Layer::kProfile),
+                                      protect("/r/x", Layer::kProfile), protect("/w/shut/x", Layer::kProfile),
+                                      protect("/elsewhere", Layer::kPolicy), Rule("/w/mine", Access::kReadWrite),
+                                      protect("/w/mine", Layer::kPolicy)});
+  REQUIRE(Find(tree, "/w/.envrc") != nullptr);
+  CHECK(Find(tree, "/w/.envrc")->protect);
+  CHECK(Lookup(tree, "/w/open")->access == Access::kReadWrite);
+  CHECK(Find(tree, "/r/x") == nullptr);
+  CHECK(Lookup(tree, "/w/shut/x")->access == Access::kDeny);
+  CHECK(Lookup(tree, "/elsewhere") == nullptr);
+  CHECK(Lookup(tree, "/w/mine")->access == Access::kReadOnly);
+
+  std::mt19937 random(3);
+  for (int round = 0; round < 20000; ++round) {
+    auto rules = RandomRules(random);
+    const auto before = BuildLayeredTree(rules);
+    rules.push_back(protect(RandomPath(random), static_cast<Layer>(random() % 3)));
+    const auto after = BuildLayeredTree(rules);
+    for (int probe = 0; probe < 8; ++probe) {
+      const std::string path = RandomPath(random);
+      REQUIRE(Rank(Lookup(after, path)) <= Rank(Lookup(before, path)));
+    }
+  }
+}
+
 TEST_CASE("random trees decide as the slow reference does") {
   std::mt19937 random(20260101);
   for (int round = 0; round < 20000; ++round) {

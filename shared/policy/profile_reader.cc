@@ -2,6 +2,7 @@
 #include "shared/policy/decoder.h"
 #include "shared/policy/path_tree.h"
 #include "shared/policy/profile.h"
+#include "shared/policy/resource_reader.h"
 
 namespace mxc::policy {
 namespace {
@@ -105,30 +106,9 @@ constexpr Field<Profile> kEnvironmentFields[] = {
     {"pass", [](const Node& node, Profile& profile) { return ReadNames(node, profile.env_pass); }},
 };
 
-constexpr Field<Resources> kResourceFields[] = {
-    {"memory", [](const Node& node, Resources& r) { return Store(r.memory_bytes, node.Size()); }},
-    {"swap", [](const Node& node, Resources& r) { return Store(r.swap_bytes, node.Size()); }},
-    {"cpus", [](const Node& node, Resources& r) { return Store(r.cpus, node.Number(0.01, 8192)); }},
-    {"pids", [](const Node& node, Resources& r) { return Store(r.pids, node.U64(1, 4194304)); }},
-    {"tmp", [](const Node& node, Resources& r) { return Store(r.tmp_bytes, node.Size()); }},
-    {"shm", [](const Node& node, Resources& r) { return Store(r.shm_bytes, node.Size()); }},
-    {"tmpfsInodes", [](const Node& node, Resources& r) { return Store(r.tmpfs_inodes, node.U64(1)); }},
-    {"openFiles", [](const Node& node, Resources& r) { return Store(r.open_files, node.U64(1, 1073741816)); }},
-    {"fileSize", [](const Node& node, Resources& r) { return Store(r.file_bytes, node.Size()); }},
-    {"memlock", [](const Node& node, Resources& r) { return Store(r.memlock_bytes, node.SizeOrUnlimited()); }},
-    {"stack", [](const Node& node, Resources& r) { return Store(r.stack_bytes, node.SizeOrUnlimited()); }},
-    {"core", [](const Node& node, Resources& r) { return Store(r.core_bytes, node.Size()); }},
-};
-
 constexpr Choice<OnExposed> kOnExposed[] = {{"cover", OnExposed::kCover}, {"kill", OnExposed::kKill}};
 constexpr Choice<OnMissing> kOnMissing[] = {
     {"watch", OnMissing::kWatch}, {"refuse", OnMissing::kRefuse}, {"seal", OnMissing::kSeal}};
-
-Result<uint32_t> ReadTimeout(const Node& node) {
-  const uint64_t ms = MXC_TRY(node.DurationMs());
-  if (ms > UINT32_MAX) return node.Invalid("a time-out of more than 49 days");
-  return static_cast<uint32_t>(ms);
-}
 
 Result<std::string> ReadSummary(const Node& node) {
   std::string line = MXC_TRY(node.NonEmptyString());
@@ -160,17 +140,17 @@ constexpr Field<ProfileDocument> kProfileFields[] = {
     {"resources",
      [](const Node& node, ProfileDocument& d) {
        d.profile.resources_origin = OriginOf(node);
-       return ReadObject(node, kResourceFields, d.profile.resources);
+       return ReadResources(node, d.profile.resources);
      }},
-    {"timeout", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.timeout_ms, node, ReadTimeout(node)); }},
+    {"timeout", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.timeout_ms, node, ReadTimeoutMs(node)); }},
     {"seccomp", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.seccomp, node, ReadName(node)); }},
     {"landlockRequired", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.landlock_required, node, node.Bool()); }},
     {"nesting", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.nesting, node, node.Bool()); }},
     {"timeNamespace", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.time_namespace, node, node.Bool()); }},
     {"sysfs", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.sysfs, node, node.Bool()); }},
     {"hostname", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.hostname, node, ReadName(node)); }},
-    {"onExposed", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_exposed, node, node.Enum(kOnExposed)); }},
-    {"onMissing", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_missing, node, node.Enum(kOnMissing)); }},
+    {"on_exposed", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_exposed, node, node.Enum(kOnExposed)); }},
+    {"on_missing", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_missing, node, node.Enum(kOnMissing)); }},
 };
 
 // Origins learn the name of the file they stand in: the profile's or part's.

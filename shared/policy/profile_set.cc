@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "shared/policy/path_tree.h"
+#include "shared/policy/limits.h"
 #include "shared/policy/profile.h"
 
 namespace mxc::policy {
@@ -70,18 +70,8 @@ void SortedInsert(std::vector<Profile>& profiles, Profile profile) {
 }  // namespace
 
 void FillResources(Resources& into, const Resources& from) {
-  Fill(into.memory_bytes, from.memory_bytes);
-  Fill(into.swap_bytes, from.swap_bytes);
+  for (const Limit& limit : kLimits) Fill(into.*limit.value, from.*limit.value);
   Fill(into.cpus, from.cpus);
-  Fill(into.pids, from.pids);
-  Fill(into.tmp_bytes, from.tmp_bytes);
-  Fill(into.shm_bytes, from.shm_bytes);
-  Fill(into.tmpfs_inodes, from.tmpfs_inodes);
-  Fill(into.open_files, from.open_files);
-  Fill(into.file_bytes, from.file_bytes);
-  Fill(into.memlock_bytes, from.memlock_bytes);
-  Fill(into.stack_bytes, from.stack_bytes);
-  Fill(into.core_bytes, from.core_bytes);
 }
 
 void ProfileSet::AddComplete(Profile profile) { SortedInsert(profiles_, std::move(profile)); }

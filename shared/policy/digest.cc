@@ -1,0 +1,205 @@
+#include "shared/policy/digest.h"
+
+#include <sodium.h>
+
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include "shared/policy/limits.h"
+
+namespace mxc::policy {
+namespace {
+
+// Writes the canonical form. A JSON library would build a tree of some hundred nodes first; the digest is part of every
+// start, and there is nothing to it but quoting.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+
+  void Key(std::string_view name) {
+    Separate();
+    out_ += '"';
+    out_ += name;
+    out_ += "\":";
+    fresh_ = true;
+  }
+  void Open(char bracket) {
+    Separate();
+    out_ += bracket;
+    fresh_ = true;
+  }
+  void Close(char bracket) {
+    out_ += bracket;
+    fresh_ = false;
+  }
+  void Text(std::string_view text) {
+    Separate();
+    out_ += '"';
+    size_t plain = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (c != '"' && c != '\\' && c >= 0x20) continue;
+      out_.append(text.substr(plain, i - plain));
+      plain = i + 1;
+      Escape(c);
+    }
+    out_.append(text.substr(plain));
+    out_ += '"';
+  }
+  void Bool(bool value) {
+    Separate();
+    out_ += value ? "true" : "false";
+  }
+  void Null() {
+    Separate();
+    out_ += "null";
+  }
+  template <class T>
+  void Number(T value) {
+    Separate();
+    char digits[32];
+    // to_chars writes the shortest text that reads back as the same double, wherever it runs.
+    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    out_.append(digits, end);
+  }
+
+ private:
+  void Separate() {
+    if (!fresh_) out_ += ',';
+    fresh_ = false;
+  }
+  void Escape(unsigned char c) {
+    constexpr char kHex[] = "0123456789abcdef";
+    if (c >= 0x20) {
+      out_ += '\\';
+      out_ += static_cast<char>(c);
+    } else {
+      out_ += "\\u00";
+      out_ += kHex[c >> 4];
+      out_ += kHex[c & 15];
+    }
+  }
+
+  std::string& out_;
+  bool fresh_ = true;
+};
+
+void WriteOptionalText(Writer& json, const std::optional<std::string>& text) {
+  if (text) {
+    json.Text(*text);
+  } else {
+    json.Null();
+  }
+}
+
+void WritePorts(Writer& json, std::string_view key, const std::optional<std::vector<uint16_t>>& ports) {
+  json.Key(key);
+  if (!ports) return json.Null();
+  json.Open('[');
+  for (const uint16_t port : *ports) json.Number(port);
+  json.Close(']');
+}
+
+// [path, what], what being deny, ro or rw, with + if-present, protect and baseline where they hold.
+void WritePaths(Writer& json, const std::vector<PathRule>& paths) {
+  constexpr std::string_view kAccess[] = {"deny", "ro", "rw"};
+  json.Key("paths");
+  json.Open('[');
+  std::string what;
+  for (const PathRule& rule : paths) {
+    what = kAccess[static_cast<size_t>(rule.access)];
+    if (rule.if_present) what += "+if-present";
+    if (rule.protect) what += "+protect";
+    if (rule.baseline) what += "+baseline";
+    json.Open('[');
+    json.Text(rule.path);
+    json.Text(what);
+    json.Close(']');
+  }
+  json.Close(']');
+}
+
+void WriteResources(Writer& json, const Resources& resources) {
+  json.Key("resources");
+  json.Open('{');
+  for (const Limit& limit : kLimits) {
+    if (!(resources.*limit.value)) continue;
+    json.Key(limit.name);
+    json.Number(*(resources.*limit.value));
+  }
+  if (resources.cpus) {
+    json.Key(kCpus);
+    json.Number(*resources.cpus);
+  }
+  json.Close('}');
+}
+
+void WriteStrings(Writer& json, std::string_view key, const std::vector<std::string>& texts) {
+  json.Key(key);
+  json.Open('[');
+  for (const std::string& text : texts) json.Text(text);
+  json.Close(']');
+}
+
+void WriteFlag(Writer& json, std::string_view key, bool value) {
+  json.Key(key);
+  json.Bool(value);
+}
+
+void WriteName(Writer& json, std::string_view key, std::string_view value) {
+  json.Key(key);
+  json.Text(value);
+}
+
+}  // namespace
+
+std::string CanonicalJson(const EffectivePolicy& policy) {
+  std::string out;
+  out.reserve(8192);
+  Writer json(out);
+  json.Open('{');
+  WriteStrings(json, "argv", *policy.argv);
+  json.Key("cwd");
+  WriteOptionalText(json, *policy.cwd);
+  json.Key("env");
+  json.Open('[');
+  for (const auto& entry : policy.env) json.Text(*entry);
+  json.Close(']');
+  json.Key("timeout");
+  json.Number(*policy.timeout_ms);
+  WritePaths(json, policy.paths);
+  json.Key("rootfs");
+  WriteOptionalText(json, *policy.rootfs);
+  WriteFlag(json, "egress", *policy.egress == Default::kAllow);
+  WriteFlag(json, "ingress", *policy.ingress == Default::kAllow);
+  WriteFlag(json, "hostLoopback", *policy.host_loopback == Default::kAllow);
+  WriteResources(json, *policy.resources);
+  WriteStrings(json, "named", policy.named_limits);
+  WriteName(json, "seccomp", *policy.seccomp_profile);
+  WriteFlag(json, "landlockRequired", *policy.landlock_required);
+  WritePorts(json, "tcpBind", policy.tcp_bind);
+  WritePorts(json, "tcpConnect", policy.tcp_connect);
+  WriteName(json, "on_exposed", *policy.on_exposed == OnExposed::kKill ? "kill" : "cover");
+  WriteName(json, "on_missing",
+            *policy.on_missing == OnMissing::kSeal ? "seal" : *policy.on_missing == OnMissing::kRefuse ? "refuse" : "watch");
+  WriteName(json, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller");
+  WriteFlag(json, "nesting", *policy.nesting);
+  WriteFlag(json, "timeNamespace", *policy.time_namespace);
+  WriteName(json, "hostname", *policy.hostname);
+  WriteName(json, "profile", policy.profile);
+  WriteFlag(json, "sysfs", policy.sysfs);
+  json.Close('}');
+  return out;
+}
+
+std::string Digest(const EffectivePolicy& policy) {
+  const std::string text = CanonicalJson(policy);
+  unsigned char hash[crypto_hash_sha256_BYTES];
+  crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  std::string digest = "sha256:";
+  char hex[2 * sizeof hash + 1];
+  return digest += sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+}
+
+}  // namespace mxc::policy

@@ -1,0 +1,223 @@
+#include "shared/policy/resolve_paths.h"
+
+#include <algorithm>
+
+#include "shared/policy/doors.h"
+#include "shared/policy/path_tree.h"
+#include "shared/policy/windows_path.h"
+
+namespace mxc::policy {
+namespace {
+
+PathRule MakeRule(std::string path, Access access, Origin origin) {
+  PathRule rule;
+  rule.path = std::move(path);
+  rule.access = access;
+  rule.origin = std::move(origin);
+  return rule;
+}
+
+// Collects the rules of one run before they are settled.
+class Collector {
+ public:
+  Collector(const Policy& policy, const Profile& profile, const Caller& caller, const PathRoots& roots)
+      : policy_(policy), profile_(profile), caller_(caller), roots_(roots) {
+    rules_.reserve(256);
+  }
+
+  Result<std::vector<PathRule>> Collect(bool has_rootfs) {
+    if (!has_rootfs) {
+      for (const PathPattern& pattern : profile_.paths.baseline) {
+        if (auto path = Expand(pattern, roots_)) AddProfileRule(pattern, *std::move(path), Access::kReadOnly).baseline = true;
+      }
+    }
+    MXC_TRY(AddPolicy(has_rootfs));
+    MXC_TRY(AddProfileGrants(profile_.paths.readonly, Access::kReadOnly));
+    MXC_TRY(AddProfileGrants(profile_.paths.readwrite, Access::kReadWrite));
+    AddProfileLimits();
+    AddDoors(roots_, caller_, rules_);
+    return std::move(rules_);
+  }
+
+ private:
+  PathRule& AddProfileRule(const PathPattern& pattern, std::string path, Access access) {
+    PathRule& rule = rules_.emplace_back(MakeRule(std::move(path), access, OriginOf(pattern, Layer::kProfile)));
+    rule.if_present = pattern.if_present;
+    return rule;
+  }
+
+  Result<void> AddPolicyList(const std::vector<std::string>& paths, const char* list, Access access) {
+    for (size_t i = 0; i < paths.size(); ++i) MXC_TRY(AddPolicyPath(paths[i], list + std::to_string(i), access));
+    return {};
+  }
+
+  Result<void> AddPolicyPath(std::string_view text, std::string pointer, Access access) {
+    std::string path = MXC_TRY(LinuxPath(policy_, text, pointer, caller_));
+    if (auto check = CheckGrant(path, access, roots_, caller_); !check.ok()) {
+      return std::move(check).error().WithPosition(PlaceInPolicy(policy_, pointer));
+    }
+    if (access == Access::kReadWrite) granted_.push_back(path);
+    rules_.push_back(MakeRule(std::move(path), access, PolicyOrigin(policy_, std::move(pointer))));
+    return {};
+  }
+
+  Result<void> AddPolicy(bool has_rootfs) {
+    MXC_TRY(AddPolicyList(policy_.filesystem.readonly_paths, "/filesystem/readonlyPaths/", Access::kReadOnly));
+    MXC_TRY(AddPolicyList(policy_.filesystem.readwrite_paths, "/filesystem/readwritePaths/", Access::kReadWrite));
+    if (has_rootfs) {
+      const auto root = std::find_if(rules_.begin(), rules_.end(), [](const PathRule& rule) { return rule.path == "/"; });
+      if (root != rules_.end()) {
+        return Error(Code::kRefused, "\"/\" is granted and x-linux.rootfs puts another folder in its place")
+            .WithPosition(PlaceInPolicy(policy_, root->origin.pointer))
+            .WithHint("remove one of both");
+      }
+    }
+    MXC_TRY(AddPolicyList(policy_.filesystem.denied_paths, "/filesystem/deniedPaths/", Access::kDeny));
+    if (!policy_.x_linux) return {};
+    MXC_TRY(AddConditional(policy_.x_linux->readonly_if_present, "/x-linux/ifPresent/readonlyPaths/", Access::kReadOnly));
+    MXC_TRY(AddConditional(policy_.x_linux->readwrite_if_present, "/x-linux/ifPresent/readwritePaths/", Access::kReadWrite));
+    const size_t first = rules_.size();
+    for (size_t i = 0; i < policy_.x_linux->protect.size(); ++i) {
+      const std::string pointer = "/x-linux/protect/" + std::to_string(i);
+      std::string path = MXC_TRY(LinuxPath(policy_, policy_.x_linux->protect[i], pointer, caller_));
+      rules_.push_back(MakeRule(std::move(path), Access::kReadOnly, PolicyOrigin(policy_, pointer)));
+    }
+    for (size_t i = first; i < rules_.size(); ++i) rules_[i].protect = true;
+    return {};
+  }
+
+  Result<void> AddConditional(const std::vector<ConditionalPath>& paths, const char* list, Access access) {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      MXC_TRY(AddPolicyPath(paths[i].path, list + std::to_string(i), access));
+      rules_.back().if_present = paths[i].if_present;
+    }
+    return {};
+  }
+
+  Result<void> AddProfileGrants(const std::vector<PathPattern>& patterns, Access access) {
+    for (const PathPattern& pattern : patterns) {
+      auto path = Expand(pattern, roots_);
+      if (!path) {
+        return ProfileError(pattern, Code::kInvalid, "the profile \"" + profile_.name + "\" grants \"" + Spell(pattern) + "\", and the caller has no such folder")
+            .WithHint("run in a folder, as a user with a home, or choose another profile");
+      }
+      if (pattern.root == PathRoot::kCwd) MXC_TRY(CheckWorkingDirectory(pattern, *path, access));
+      if (auto check = CheckGrant(*path, access, roots_, caller_); !check.ok()) {
+        return std::move(check).error().WithContext("the profile \"" + profile_.name + "\" grants " + Spell(pattern));
+      }
+      if (access == Access::kReadWrite && pattern.root == PathRoot::kCwd) granted_.push_back(*path);
+      AddProfileRule(pattern, *std::move(path), access);
+    }
+    return {};
+  }
+
+  Error ProfileError(const PathPattern& pattern, Code code, std::string message) const {
+    return Error(code, std::move(message)).WithPosition({std::string(pattern.file), pattern.line, 0, std::string(pattern.pointer)});
+  }
+
+  // A profile opens the folder that one happens to stand in: right for a project, wrong for a home or all of a disk.
+  Result<void> CheckWorkingDirectory(const PathPattern& pattern, const std::string& path, Access access) const {
+    if (access != Access::kReadWrite) return {};
+    if (!IsWithin(roots_.home, path) || roots_.home.empty()) {
+      if (path != "/") return {};
+    }
+    const auto same = [&](const PathRule& rule) { return rule.origin.layer == Layer::kPolicy && rule.path == path; };
+    if (std::any_of(rules_.begin(), rules_.end(), same)) return {};
+    return ProfileError(pattern, Code::kRefused,
+                        "the profile \"" + profile_.name + "\" opens the working directory read-write, and \"" + path + "\" holds the whole home directory")
+        .WithHint("change into the project's folder, or set process.cwd to it");
+  }
+
+  // Denials and protections of the profile.
+  void AddProfileLimits() {
+    // A sandbox that shows the base system only has no other name of anything in a home, so those rules say nothing.
+    const bool only_base = std::none_of(rules_.begin(), rules_.end(), [&](const PathRule& rule) {
+      return rule.access != Access::kDeny && !rule.protect && (!rule.baseline || IsWithin(roots_.home, rule.path));
+    });
+    for (const PathPattern& pattern : profile_.paths.denied) AddLimit(pattern, Access::kDeny, only_base);
+    for (const PathPattern& pattern : profile_.paths.protect) AddLimit(pattern, Access::kReadOnly, only_base);
+  }
+
+  void AddLimit(const PathPattern& pattern, Access access, bool only_base) {
+    const bool protect = access == Access::kReadOnly;
+    if (pattern.root == PathRoot::kGranted) {
+      for (const std::string& granted : granted_) AddProfileRule(pattern, *Expand(pattern, roots_, granted), access).protect = protect;
+      return;
+    }
+    if (only_base && pattern.root != PathRoot::kAbsolute) return;
+    if (auto path = Expand(pattern, roots_)) {
+      if (protect && !UnderWritable(*path)) return;
+      AddProfileRule(pattern, *std::move(path), access).protect = protect;
+    }
+  }
+
+  // Protections elsewhere would be dropped when the tree is built; most are, so they aren't made first.
+  bool UnderWritable(std::string_view path) const {
+    return std::any_of(rules_.begin(), rules_.end(), [&](const PathRule& rule) { return rule.access == Access::kReadWrite && IsWithin(path, rule.path); });
+  }
+
+  const Policy& policy_;
+  const Profile& profile_;
+  const Caller& caller_;
+  const PathRoots& roots_;
+  std::vector<PathRule> rules_;
+  std::vector<std::string> granted_;  // what ${granted} stands for
+};
+
+// ~ in a list of secrets must not quietly come to nothing.
+Result<void> CheckHomeKnown(const Profile& profile, const PathRoots& roots) {
+  if (!roots.home.empty()) return {};
+  for (const PathPattern& pattern : profile.paths.denied) {
+    if (pattern.root != PathRoot::kHome) continue;
+    return Error(Code::kInvalid, "the profile \"" + profile.name + "\" denies \"" + Spell(pattern) + "\", and the caller's home directory is not known")
+        .WithHint("run as a user with a home directory");
+  }
+  return {};
+}
+
+}  // namespace
+
+Position PlaceInPolicy(const Policy& policy, const std::string& pointer) {
+  const auto place = policy.positions.find(pointer);
+  return place != policy.positions.end() ? place->second : Position{policy.source, 0, 0, pointer};
+}
+
+Origin PolicyOrigin(const Policy& policy, std::string pointer) {
+  const auto place = policy.positions.find(pointer);
+  return Origin{Layer::kPolicy, policy.source, std::move(pointer), place == policy.positions.end() ? 0 : place->second.line};
+}
+
+Result<std::string> LinuxPath(const Policy& policy, std::string_view text, const std::string& pointer, const Caller& caller) {
+  auto path = LooksLikeWindowsPath(text) ? TranslateWindowsPath(text, {caller.automount_root, caller.distro}) : Normalise(text);
+  if (!path.ok()) return std::move(path).error().WithPosition(PlaceInPolicy(policy, pointer));
+  return path;
+}
+
+Result<PathRoots> RootsOf(const Caller& caller, const std::optional<std::string>& cwd) {
+  PathRoots roots;
+  roots.uid = std::to_string(caller.uid);
+  if (!caller.home.empty()) roots.home = MXC_TRY_AS("home directory of the caller", Normalise(caller.home));
+  if (cwd) {
+    roots.cwd = *cwd;
+  } else if (!caller.cwd.empty()) {
+    roots.cwd = MXC_TRY_AS("working directory of the caller", Normalise(caller.cwd));
+  }
+  roots.runtime_dir = "/run/user/" + roots.uid;
+  for (const auto& [name, value] : caller.env) {
+    // A caller's mistake there only matters to those who use it; the usual place stands then.
+    if (name != "XDG_RUNTIME_DIR") continue;
+    if (auto normal = Normalise(value); normal.ok()) roots.runtime_dir = *std::move(normal);
+  }
+  return roots;
+}
+
+Result<std::vector<PathRule>> ResolvePaths(const Policy& policy, const Profile& profile, const std::vector<Floor>& floors,
+                                           const Caller& caller, const PathRoots& roots, bool has_rootfs) {
+  MXC_TRY(CheckHomeKnown(profile, roots));
+  Collector collector(policy, profile, caller, roots);
+  std::vector<PathRule> tree = BuildLayeredTree(MXC_TRY(collector.Collect(has_rootfs)));
+  for (const Floor& floor : floors) MXC_TRY(NarrowPaths(floor, roots, tree));
+  return tree;
+}
+
+}  // namespace mxc::policy

@@ -1,0 +1,211 @@
+#include "shared/policy/why.h"
+
+#include <algorithm>
+
+#include "shared/policy/environment.h"
+#include "shared/policy/explain.h"
+#include "shared/policy/path_tree.h"
+
+namespace mxc::policy {
+namespace {
+
+constexpr std::string_view kOperations[] = {"read", "list", "write", "create", "delete", "execute"};
+
+bool Changes(Operation operation) {
+  return operation == Operation::kWrite || operation == Operation::kCreate || operation == Operation::kDelete;
+}
+
+// Text of a path inside JSON.
+std::string JsonText(std::string_view text) {
+  std::string json = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') json += '\\';
+    json += c;
+  }
+  return Printable(json) + "\"";
+}
+
+std::string AddTo(const char* list, std::string_view path) {
+  return std::string("add to the policy: {\"filesystem\": {\"") + list + "\": [" + JsonText(path) + "]}}";
+}
+
+// The list of the policy that would allow the operation.
+const char* ListFor(Operation operation) { return Changes(operation) ? "readwritePaths" : "readonlyPaths"; }
+
+// Made by the sandbox itself and not part of the tree.
+struct OwnFolder {
+  std::string_view path;
+  bool writable;
+  std::string_view rule;
+};
+constexpr OwnFolder kOwnFolders[] = {
+    {"/tmp", true, "each sandbox has an empty /tmp of its own, in memory"},
+    {"/dev/shm", true, "each sandbox has an empty /dev/shm of its own, in memory"},
+    {"/dev", false, "each sandbox has a /dev of its own with the harmless devices"},
+    {"/proc", false, "each sandbox has a /proc of its own, parts of it masked or read-only"},
+};
+
+const OwnFolder* FindOwnFolder(std::string_view path) {
+  for (const OwnFolder& own : kOwnFolders) {
+    if (IsWithin(path, own.path)) return &own;
+  }
+  return nullptr;
+}
+
+// Nothing in the tree covers the path.
+void AnswerUncovered(Operation operation, std::string_view path, Answer& answer) {
+  if (const OwnFolder* own = FindOwnFolder(path)) {
+    answer.rule = own->rule;
+    answer.origin = "built in";
+    const bool fine = !Changes(operation) || own->writable;
+    answer.verdict = fine ? Verdict::kConditional : Verdict::kDenied;
+    answer.how = fine ? "what is outside under this name is not there" : "EACCES or EROFS";
+    if (own->path == "/tmp") answer.remedy = AddTo(ListFor(operation), path);
+    return;
+  }
+  answer.how = Changes(operation) ? "ENOENT or EROFS" : "ENOENT";
+  answer.rule = "no rule covers this path, so it is not there inside";
+  answer.remedy = AddTo(ListFor(operation), path);
+}
+
+std::string RemedyFor(const PathRule& rule, Operation operation, std::string_view path) {
+  switch (rule.origin.layer) {
+    case Layer::kFloor: return "the managed floor forbids it; only its owner can change " + Printable(rule.origin.name);
+    case Layer::kBuiltin:
+      return rule.origin.name == "a drive of Windows" ? AddTo(ListFor(operation), path) : "nothing: no policy can allow this";
+    case Layer::kProfile:
+      // A profile's denial falls to its own name only where one list is about one path.
+      return AddTo(ListFor(operation), rule.access == Access::kDeny || rule.protect ? std::string_view(rule.path) : path);
+    default: break;
+  }
+  if (rule.access == Access::kDeny || rule.protect) {
+    return "remove " + Printable(rule.origin.pointer) + " from " + Printable(rule.origin.name) + ", or, for this path only, " +
+           (rule.path == path ? "nothing else helps: a denial wins over a grant of the same path" : AddTo(ListFor(operation), path));
+  }
+  return AddTo("readwritePaths", path);
+}
+
+}  // namespace
+
+Result<Operation> ParseOperation(std::string_view name) {
+  const auto at = std::find(std::begin(kOperations), std::end(kOperations), name);
+  if (at != std::end(kOperations)) return static_cast<Operation>(at - std::begin(kOperations));
+  return Error(Code::kUsage, "\"" + Printable(name) + "\" is no operation").WithHint("there are: read, list, write, create, delete, execute");
+}
+
+std::string_view Spell(Operation operation) { return kOperations[static_cast<size_t>(operation)]; }
+
+Answer WhyPath(const EffectivePolicy& policy, Operation operation, std::string_view path) {
+  Answer answer;
+  answer.question = std::string(Spell(operation)) + " " + Printable(path);
+  // A grant of / shows the host's folders, but the sandbox's own are mounted over them.
+  const PathRule* rule = Lookup(policy.paths, path);
+  const OwnFolder* own = FindOwnFolder(path);
+  if (rule == nullptr || (own != nullptr && !IsWithin(rule->path, own->path) && rule->access != Access::kDeny)) {
+    if (rule == nullptr && *policy.rootfs && own == nullptr) {
+      answer.verdict = Changes(operation) ? Verdict::kDenied : Verdict::kConditional;
+      answer.how = Changes(operation) ? "EROFS" : "if it exists in " + Printable(**policy.rootfs);
+      answer.rule = "the root folder is read-only: " + Printable(**policy.rootfs);
+      answer.origin = DescribeOrigin(policy.rootfs.origin);
+      if (Changes(operation)) answer.remedy = AddTo("readwritePaths", path);
+      return answer;
+    }
+    AnswerUncovered(operation, path, answer);
+    return answer;
+  }
+  answer.origin = DescribeOrigin(rule->origin);
+  const std::string where = rule->path == path ? "" : " (everything below, unless a longer path says otherwise)";
+  if (rule->access == Access::kDeny) {
+    answer.how = operation == Operation::kDelete && rule->path == path ? "EBUSY" : "EACCES";
+    answer.rule = Printable(rule->path) + " is denied" + where;
+    if (rule->origin.layer == Layer::kBuiltin) answer.rule += ": " + rule->origin.name;
+    answer.remedy = RemedyFor(*rule, operation, path);
+  } else if (rule->access == Access::kReadOnly && Changes(operation)) {
+    answer.how = rule->protect && rule->path == path && operation == Operation::kDelete ? "EBUSY" : "EROFS";
+    answer.rule = Printable(rule->path) + (rule->protect ? " is protected: read-only, and not to be made where it doesn't exist" : " is read-only") + where;
+    answer.remedy = RemedyFor(*rule, operation, path);
+  } else {
+    answer.verdict = Verdict::kAllowed;
+    answer.rule = Printable(rule->path) + (rule->access == Access::kReadOnly ? " is granted read-only" : " is granted read-write") + where;
+    if (rule->if_present) answer.rule += ", if it is present";
+  }
+  return answer;
+}
+
+Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
+  Answer answer;
+  answer.question = "connect to " + Printable(address);
+  const bool loopback = address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("::1") || address.starts_with("[::1]");
+  answer.origin = DescribeOrigin(policy.egress.origin);
+  if (loopback) {
+    answer.verdict = Verdict::kConditional;
+    answer.how = "only servers inside the sandbox are there";
+    answer.rule = "each sandbox has a loopback device of its own";
+    answer.origin = "built in";
+  } else if (*policy.egress == Default::kAllow) {
+    answer.verdict = Verdict::kAllowed;
+    answer.rule = "network.egress.default is allow";
+  } else {
+    answer.how = "ENETUNREACH; names don't resolve";
+    answer.rule = "network.egress.default is deny: the sandbox has a loopback device and nothing else";
+    answer.remedy = "nothing yet: this version has no network; fetch what is needed before, outside";
+  }
+  return answer;
+}
+
+Answer WhySyscall(const EffectivePolicy& policy, std::string_view syscall, const SyscallLookup& lookup) {
+  const SyscallVerdict verdict = lookup(*policy.seccomp_profile, syscall);
+  Answer answer;
+  answer.question = "call " + Printable(syscall);
+  answer.verdict = verdict.verdict;
+  answer.how = verdict.how;
+  answer.rule = "seccomp list " + *policy.seccomp_profile + (verdict.reason.empty() ? "" : ": " + verdict.reason);
+  answer.origin = DescribeOrigin(policy.seccomp_profile.origin);
+  if (verdict.verdict == Verdict::kAllowed) return answer;
+  if (verdict.allowed_by.empty()) {
+    answer.remedy = "no shipped list allows it";
+  } else {
+    const std::string first = verdict.allowed_by.substr(0, verdict.allowed_by.find(','));
+    answer.remedy = "allowed by: " + verdict.allowed_by + "; add to the policy: {\"x-linux\": {\"seccomp\": {\"profile\": " + JsonText(first) + "}}}";
+  }
+  return answer;
+}
+
+Answer WhyVariable(const EffectivePolicy& policy, std::string_view name) {
+  Answer answer;
+  answer.question = "variable " + Printable(name);
+  for (const auto& entry : policy.env) {
+    if (!entry->starts_with(name) || entry->size() <= name.size() || (*entry)[name.size()] != '=') continue;
+    answer.verdict = Verdict::kAllowed;
+    answer.rule = "it is set";
+    answer.origin = DescribeOrigin(entry.origin);
+    return answer;
+  }
+  answer.how = "unset";
+  if (const std::string_view never = WhyNeverPassed(name); !never.empty()) {
+    answer.rule = "it is never passed on: " + std::string(never);
+    answer.remedy = "process.env can set a value of its own";
+    return answer;
+  }
+  for (const auto& passed : policy.env_pass) {
+    if (*passed != name) continue;
+    answer.rule = "it is passed on, and the caller has none";
+    answer.origin = DescribeOrigin(passed.origin);
+    return answer;
+  }
+  answer.rule = "the environment starts empty, and nothing names it";
+  answer.remedy = "add to the policy: {\"x-linux\": {\"env\": {\"pass\": [" + JsonText(name) + "]}}}";
+  return answer;
+}
+
+std::string AsText(const Answer& answer) {
+  constexpr std::string_view kVerdicts[] = {"allowed", "denied", "allowed with a condition"};
+  std::string text = answer.question + ": " + std::string(kVerdicts[static_cast<size_t>(answer.verdict)]);
+  if (!answer.how.empty()) text += " (" + answer.how + ")";
+  text += "\n  rule    " + answer.rule + "\n";
+  if (!answer.origin.empty()) text += "  from    " + answer.origin + "\n";
+  if (!answer.remedy.empty()) text += "  to allow  " + answer.remedy + "\n";
+  return text;
+}
+
+}  // namespace mxc::policy

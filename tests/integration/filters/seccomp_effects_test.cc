@@ -67,7 +67,7 @@ long CloseAndZero(long fd) {
 }
 
 struct Case {
-  const char* what;
+  std::string what;
   long expected;
   std::function<long()> call;
   bool natural_differs = true;  // false: this kernel may answer so by itself (a feature it lacks)
@@ -89,10 +89,11 @@ void Check(const std::vector<const SeccompProgram*>& programs, const std::vector
     bool refusal = c.expected == -EPERM || c.expected == -ENOSYS || c.expected == -EAFNOSUPPORT ||
                    c.expected == -EPROTONOSUPPORT || c.expected == kSigsys;
     if (!refusal || differs) continue;
-    if (c.natural_differs)
+    // An ordinary user is refused much by the kernel itself; as root the same cases are decided.
+    if (c.natural_differs && ::geteuid() == 0)
       CHECK_MESSAGE(differs, "this call fails alike without the filter, so the case shows nothing");
     else
-      std::printf("left undecided: %s fails alike on this kernel without a filter\n", c.what);
+      std::printf("left undecided: %s fails alike here without a filter\n", c.what.c_str());
   }
 }
 

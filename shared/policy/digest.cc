@@ -101,23 +101,30 @@ void WritePorts(Writer& json, std::string_view key, const std::optional<std::vec
   json.Close(']');
 }
 
-// [path, what], what being deny, ro or rw, with + if-present, protect and baseline where they hold.
+// Lists of paths by what holds for them: deny, ro or rw, with + if-present, protect and baseline.
 void WritePaths(Writer& json, const std::vector<PathRule>& paths) {
   constexpr std::string_view kAccess[] = {"deny", "ro", "rw"};
+  const auto code = [](const PathRule& rule) {
+    return static_cast<unsigned>(rule.access) << 3 | rule.if_present << 2 | rule.protect << 1 | static_cast<unsigned>(rule.baseline);
+  };
+  uint32_t present = 0;
+  for (const PathRule& rule : paths) present |= 1u << code(rule);
   json.Key("paths");
-  json.Open('[');
-  std::string what;
-  for (const PathRule& rule : paths) {
-    what = kAccess[static_cast<size_t>(rule.access)];
-    if (rule.if_present) what += "+if-present";
-    if (rule.protect) what += "+protect";
-    if (rule.baseline) what += "+baseline";
+  json.Open('{');
+  for (unsigned kind = 0; kind < 24; ++kind) {
+    if ((present >> kind & 1) == 0) continue;
+    std::string name(kAccess[kind >> 3]);
+    if ((kind & 4) != 0) name += "+if-present";
+    if ((kind & 2) != 0) name += "+protect";
+    if ((kind & 1) != 0) name += "+baseline";
+    json.Key(name);
     json.Open('[');
-    json.Text(rule.path);
-    json.Text(what);
+    for (const PathRule& rule : paths) {
+      if (code(rule) == kind) json.Text(rule.path);
+    }
     json.Close(']');
   }
-  json.Close(']');
+  json.Close('}');
 }
 
 void WriteResources(Writer& json, const Resources& resources) {

@@ -3,7 +3,7 @@
 // dangerous when they are granted.
 #pragma once
 
-#include <span>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +15,33 @@
 
 namespace mxc::policy {
 
-// Refuses (kRefused, kUnsupported) to grant `path`: /proc, /sys and /dev are made new for each sandbox; the paths above
-// are never granted; mxc's programs and configuration are never granted read-write.
-Result<void> CheckGrant(std::string_view path, Access access, const PathRoots& roots, const Caller& caller);
+class Doors {
+ public:
+  Doors(const PathRoots& roots, const Caller& caller);
 
-// Adds the rules that keep these paths shut inside the granted trees: with layer kBuiltin, so that a drive of Windows
-// (the only ones that CheckGrant lets pass) can be granted by name.
-void AddDoors(const PathRoots& roots, const Caller& caller, std::vector<PathRule>& rules);
+  // Refuses (kRefused, kUnsupported) to grant `path`: /proc, /sys and /dev are made new for each sandbox; the paths above
+  // are never granted; mxc's programs and configuration are never granted read-write.
+  Result<void> CheckGrant(std::string_view path, Access access) const;
+
+  // Adds the rules that keep these paths shut inside the granted trees: with layer kBuiltin, so that a drive of Windows
+  // (the only ones that CheckGrant lets pass) can be granted by name.
+  void AddTo(std::vector<PathRule>& rules) const;
+
+ private:
+  enum class Kind : uint8_t {
+    kState,   // mxc's own state: shut, in every sandbox that is granted anything
+    kOwn,     // mxc's own programs and configuration: read-only, where anything may be written
+    kSocket,  // leads out: shut where a folder above is granted
+    kDrive,   // of Windows: likewise, but may be granted by name
+  };
+  struct Shut {
+    Kind kind;
+    std::string path;
+    std::string_view what;
+  };
+  friend struct DoorTable;
+
+  std::vector<Shut> shut_;
+};
 
 }  // namespace mxc::policy

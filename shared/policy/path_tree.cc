@@ -14,10 +14,13 @@ struct Key {
   uint32_t index;
 };
 
-std::vector<Key> SortedKeys(const std::vector<PathRule>& rules) {
+template <class Wanted>
+std::vector<Key> SortedKeys(const std::vector<PathRule>& rules, Wanted wanted) {
   std::vector<Key> keys;
   keys.reserve(rules.size());
-  for (size_t i = 0; i < rules.size(); ++i) keys.push_back({rules[i].path, static_cast<uint32_t>(i)});
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (wanted(rules[i])) keys.push_back({rules[i].path, static_cast<uint32_t>(i)});
+  }
   std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
     const int order = a.path.compare(b.path);
     return order != 0 ? order < 0 : a.index < b.index;
@@ -50,8 +53,8 @@ PathRule Fold(std::vector<PathRule>& rules, std::span<const Key> keys, bool laye
   return std::move(*best);
 }
 
-std::vector<PathRule> Build(std::vector<PathRule> rules, bool layered) {
-  const std::vector<Key> keys = SortedKeys(rules);
+// Takes the rules that `keys` name out of `rules`.
+std::vector<PathRule> Build(std::vector<PathRule>& rules, const std::vector<Key>& keys, bool layered) {
   std::vector<PathRule> tree;
   tree.reserve(keys.size());
   for (size_t begin = 0; begin < keys.size();) {
@@ -157,17 +160,26 @@ std::string_view Parent(std::string_view path) {
   return slash == 0 || slash == std::string_view::npos ? std::string_view("/") : path.substr(0, slash);
 }
 
-std::vector<PathRule> BuildTree(std::vector<PathRule> rules) { return Build(std::move(rules), false); }
+std::vector<PathRule> BuildTree(std::vector<PathRule> rules) {
+  return Build(rules, SortedKeys(rules, [](const PathRule&) { return true; }), false);
+}
 
 std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules) {
-  const auto first_protect = std::stable_partition(rules.begin(), rules.end(), [](const PathRule& r) { return !r.protect; });
-  std::vector<PathRule> protects(std::make_move_iterator(first_protect), std::make_move_iterator(rules.end()));
-  rules.erase(first_protect, rules.end());
-  std::vector<PathRule> tree = Build(std::move(rules), true);
-  std::vector<PathRule> kept = TakeEffective(tree, Build(std::move(protects), true));
+  const auto protects = SortedKeys(rules, [](const PathRule& rule) { return rule.protect; });
+  std::vector<PathRule> tree = Build(rules, SortedKeys(rules, [](const PathRule& rule) { return !rule.protect; }), true);
+  std::vector<PathRule> kept = TakeEffective(tree, Build(rules, protects, true));
   if (kept.empty()) return tree;
-  tree.insert(tree.end(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
-  return Build(std::move(tree), false);  // strictest wins where one stands on the path of a grant
+
+  std::vector<PathRule> merged;
+  merged.reserve(tree.size() + kept.size());
+  auto next = kept.begin();
+  for (PathRule& rule : tree) {
+    while (next != kept.end() && next->path < rule.path) merged.push_back(std::move(*next++));
+    // On the path of a grant, which is then a read-write one, the protection stands instead.
+    merged.push_back(next != kept.end() && next->path == rule.path ? std::move(*next++) : std::move(rule));
+  }
+  merged.insert(merged.end(), std::make_move_iterator(next), std::make_move_iterator(kept.end()));
+  return merged;
 }
 
 const PathRule* Find(std::span<const PathRule> tree, std::string_view path) {

@@ -47,7 +47,7 @@ Result<void> ResolveRootfs(const Policy& policy, const Caller& caller, const Pat
         .WithPosition(PlaceInPolicy(policy, pointer))
         .WithHint("grant \"/\" in filesystem.readonlyPaths instead, where denials hold");
   }
-  if (auto check = CheckGrant(path, Access::kReadOnly, roots, caller); !check.ok()) {
+  if (auto check = Doors(roots, caller).CheckGrant(path, Access::kReadOnly); !check.ok()) {
     return std::move(check).error().WithPosition(PlaceInPolicy(policy, pointer));
   }
   effective.rootfs = {std::move(path), PolicyOrigin(policy, pointer)};

@@ -21,7 +21,7 @@ PathRule MakeRule(std::string path, Access access, Origin origin) {
 class Collector {
  public:
   Collector(const Policy& policy, const Profile& profile, const Caller& caller, const PathRoots& roots)
-      : policy_(policy), profile_(profile), caller_(caller), roots_(roots) {
+      : policy_(policy), profile_(profile), caller_(caller), roots_(roots), doors_(roots, caller) {
     rules_.reserve(256);
   }
 
@@ -35,7 +35,7 @@ class Collector {
     MXC_TRY(AddProfileGrants(profile_.paths.readonly, Access::kReadOnly));
     MXC_TRY(AddProfileGrants(profile_.paths.readwrite, Access::kReadWrite));
     AddProfileLimits();
-    AddDoors(roots_, caller_, rules_);
+    doors_.AddTo(rules_);
     return std::move(rules_);
   }
 
@@ -53,7 +53,7 @@ class Collector {
 
   Result<void> AddPolicyPath(std::string_view text, std::string pointer, Access access) {
     std::string path = MXC_TRY(LinuxPath(policy_, text, pointer, caller_));
-    if (auto check = CheckGrant(path, access, roots_, caller_); !check.ok()) {
+    if (auto check = doors_.CheckGrant(path, access); !check.ok()) {
       return std::move(check).error().WithPosition(PlaceInPolicy(policy_, pointer));
     }
     if (access == Access::kReadWrite) granted_.push_back(path);
@@ -102,7 +102,7 @@ class Collector {
             .WithHint("run in a folder, as a user with a home, or choose another profile");
       }
       if (pattern.root == PathRoot::kCwd) MXC_TRY(CheckWorkingDirectory(pattern, *path, access));
-      if (auto check = CheckGrant(*path, access, roots_, caller_); !check.ok()) {
+      if (auto check = doors_.CheckGrant(*path, access); !check.ok()) {
         return std::move(check).error().WithContext("the profile \"" + profile_.name + "\" grants " + Spell(pattern));
       }
       if (access == Access::kReadWrite && pattern.root == PathRoot::kCwd) granted_.push_back(*path);
@@ -160,6 +160,7 @@ class Collector {
   const Profile& profile_;
   const Caller& caller_;
   const PathRoots& roots_;
+  const Doors doors_;
   std::vector<PathRule> rules_;
   std::vector<std::string> granted_;  // what ${granted} stands for
 };

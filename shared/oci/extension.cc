@@ -1,6 +1,8 @@
 #include "shared/oci/extension.h"
 
+#include <algorithm>
 #include <set>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -204,23 +206,89 @@ const char* Spell(E value, const Spelling<E> (&spellings)[N]) {
   return "";
 }
 
-Json WriteDenied(const std::vector<DeniedPath>& list) {
-  Json json = Json::array();
-  for (const DeniedPath& denied : list) {
-    Json entry = {{"path", denied.path}};
-    if (!denied.rule.empty()) entry["rule"] = denied.rule;
-    if (!denied.if_missing_watch) entry["watch"] = false;
-    json.push_back(std::move(entry));
+// Appends values as JSON text. The values are simple and every start writes them: building nlohmann's tree first took
+// most of the time of a whole translation.
+class Text {
+ public:
+  Text& String(std::string_view value) {
+    auto plain = [](unsigned char c) { return (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') || c == '\n'; };
+    if (!std::all_of(value.begin(), value.end(), plain)) {
+      return Raw(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    text_ += '"';
+    for (size_t line = value.find('\n'); line != value.npos; line = value.find('\n')) {
+      text_.append(value.substr(0, line)).append("\\n");
+      value.remove_prefix(line + 1);
+    }
+    text_.append(value) += '"';
+    return *this;
   }
-  return json;
+  Text& Bool(bool value) { return Raw(value ? "true" : "false"); }
+  Text& Raw(std::string_view text) {
+    text_.append(text);
+    return *this;
+  }
+  // Between the items of a list or object that starts with `open`.
+  Text& Comma(char open) {
+    if (text_.back() != open) text_ += ',';
+    return *this;
+  }
+  void Reserve(size_t size) { text_.reserve(size); }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::string WriteDenied(const std::vector<DeniedPath>& list) {
+  Text text;
+  size_t size = 2;
+  for (const DeniedPath& denied : list) size += denied.path.size() + denied.rule.size() + 40;
+  text.Reserve(size);
+  text.Raw("[");
+  for (const DeniedPath& denied : list) {
+    text.Comma('[').Raw("{\"path\":").String(denied.path);
+    if (!denied.rule.empty()) text.Raw(",\"rule\":").String(denied.rule);
+    if (!denied.if_missing_watch) text.Raw(",\"watch\":false");
+    text.Raw("}");
+  }
+  return text.Raw("]").Take();
 }
 
-Json WriteLandlock(const LandlockSpec& landlock) {
-  Json json = {{"enabled", landlock.enabled}, {"required", landlock.required}, {"files", landlock.files}};
-  if (landlock.tcp_bind) json["tcpBind"] = *landlock.tcp_bind;
-  if (landlock.tcp_connect) json["tcpConnect"] = *landlock.tcp_connect;
-  return json;
+std::string WriteStrings(const std::vector<std::string>& list) {
+  Text text;
+  size_t size = 2;
+  for (const std::string& item : list) size += item.size() + 3;
+  text.Reserve(size);
+  text.Raw("[");
+  for (const std::string& item : list) text.Comma('[').String(item);
+  return text.Raw("]").Take();
 }
+
+std::string WriteFiles(const std::map<std::string, std::string>& files) {
+  Text text;
+  text.Raw("{");
+  for (const auto& [path, content] : files) text.Comma('{').String(path).Raw(":").String(content);
+  return text.Raw("}").Take();
+}
+
+void WritePorts(Text& text, const char* name, const std::optional<std::vector<uint16_t>>& ports) {
+  if (!ports) return;
+  text.Raw(",\"").Raw(name).Raw("\":[");
+  for (uint16_t port : *ports) text.Comma('[').Raw(std::to_string(port));
+  text.Raw("]");
+}
+
+std::string WriteLandlock(const LandlockSpec& landlock) {
+  Text text;
+  text.Raw("{\"enabled\":").Bool(landlock.enabled).Raw(",\"required\":").Bool(landlock.required);
+  text.Raw(",\"files\":").Bool(landlock.files);
+  WritePorts(text, "tcpBind", landlock.tcp_bind);
+  WritePorts(text, "tcpConnect", landlock.tcp_connect);
+  return text.Raw("}").Take();
+}
+
+std::string WriteString(std::string_view value) { return Text().String(value).Take(); }
 
 }  // namespace
 
@@ -248,26 +316,26 @@ Result<Extension> ReadExtension(const std::map<std::string, std::string>& annota
 }
 
 void WriteExtension(const Extension& x, std::map<std::string, std::string>& annotations) {
-  auto write = [&](const char* name, const Json& json) {
-    annotations[std::string(kAnnotationPrefix) + name] = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  auto write = [&](const char* name, std::string json) {
+    annotations.insert_or_assign(std::string(kAnnotationPrefix) + name, std::move(json));
   };
-  if (x.empty_root) write("root", "empty");
-  if (!x.files.empty()) write("files", x.files);
-  if (!x.if_present.empty()) write("if-present", x.if_present);
-  if (!x.caller_owned.empty()) write("caller-owned", x.caller_owned);
+  if (x.empty_root) write("root", "\"empty\"");
+  if (!x.files.empty()) write("files", WriteFiles(x.files));
+  if (!x.if_present.empty()) write("if-present", WriteStrings(x.if_present));
+  if (!x.caller_owned.empty()) write("caller-owned", WriteStrings(x.caller_owned));
   if (!x.denied.empty()) write("denied", WriteDenied(x.denied));
   if (!x.protect.empty()) write("protect", WriteDenied(x.protect));
-  if (x.on_exposed != OnExposed::kCover) write("on-exposed", Spell(x.on_exposed, kOnExposed));
-  if (x.on_missing != OnMissing::kWatch) write("on-missing", Spell(x.on_missing, kOnMissing));
-  if (x.identity != Identity::kSpec) write("identity", Spell(x.identity, kIdentity));
+  if (x.on_exposed != OnExposed::kCover) write("on-exposed", WriteString(Spell(x.on_exposed, kOnExposed)));
+  if (x.on_missing != OnMissing::kWatch) write("on-missing", WriteString(Spell(x.on_missing, kOnMissing)));
+  if (x.identity != Identity::kSpec) write("identity", WriteString(Spell(x.identity, kIdentity)));
   if (x.landlock) write("landlock", WriteLandlock(*x.landlock));
-  if (x.nesting) write("nesting", true);
-  if (x.init) write("init", true);
-  if (x.timeout_ms != 0) write("timeout-ms", x.timeout_ms);
-  if (!x.named_limits.empty()) write("named-limits", x.named_limits);
-  if (!x.run_name.empty()) write("run", x.run_name);
-  if (!x.policy_digest.empty()) write("policy-digest", x.policy_digest);
-  if (!x.profile.empty()) write("profile", x.profile);
+  if (x.nesting) write("nesting", "true");
+  if (x.init) write("init", "true");
+  if (x.timeout_ms != 0) write("timeout-ms", std::to_string(x.timeout_ms));
+  if (!x.named_limits.empty()) write("named-limits", WriteStrings(x.named_limits));
+  if (!x.run_name.empty()) write("run", WriteString(x.run_name));
+  if (!x.policy_digest.empty()) write("policy-digest", WriteString(x.policy_digest));
+  if (!x.profile.empty()) write("profile", WriteString(x.profile));
 }
 
 }  // namespace mxc::oci

@@ -106,7 +106,8 @@ Result<Cidr> ParseCidr(std::string_view text) {
   if (slash != std::string_view::npos) {
     const auto prefix = Decimal(text.substr(slash + 1), bits);
     if (!prefix) {
-      return Error(Code::kInvalid, Quote(text) + " has no prefix length from 0 to " + std::to_string(bits) + " after the slash");
+      return Error(Code::kInvalid,
+                   Quote(text) + " has no prefix length from 0 to " + std::to_string(bits) + " after the slash");
     }
     cidr.prefix = static_cast<uint8_t>(*prefix);
   }

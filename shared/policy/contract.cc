@@ -6,7 +6,7 @@ namespace mxc::policy {
 namespace {
 
 constexpr Contract kContracts[] = {
-    {"0.4.0-alpha", nullptr}, {"0.5.0-alpha", nullptr}, {"0.6.0-alpha", nullptr}, {"0.7.0-alpha", nullptr},
+    {"0.4.0-alpha", nullptr}, {"0.5.0-alpha", nullptr}, {"0.6.0-alpha", nullptr},   {"0.7.0-alpha", nullptr},
     {"0.8.0-alpha", nullptr}, {"0.9.0-alpha", nullptr}, {"1.0.0", ReadContract100}, {"1.1.0-alpha", nullptr},
 };
 
@@ -39,8 +39,9 @@ Result<const Contract*> FindContract(const Node& root) {
       return version.Fail(Code::kUnsupported,
                           "contract " + spelling + " is known but not read yet; readable: " + Listed(true));
     }
-    return version.Invalid("unknown contract version " + Quote(spelling) + "; known: " + Listed(false) +
-                           "; readable: " + Listed(true))
+    return version
+        .Invalid("unknown contract version " + Quote(spelling) + "; known: " + Listed(false) +
+                 "; readable: " + Listed(true))
         .WithHint("versions are compared letter by letter");
   }
   return MissingField(root, "version").WithHint("add \"version\": \"1.0.0\"");

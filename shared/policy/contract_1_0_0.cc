@@ -16,12 +16,9 @@ struct Request {
 };
 
 constexpr Choice<Containment> kContainments[] = {
-    {"process", Containment::kProcess},
-    {"processcontainer", Containment::kProcessContainer},
-    {"lxc", Containment::kLxc},
-    {"bubblewrap", Containment::kBubblewrap},
-    {"seatbelt", Containment::kSeatbelt},
-    {"isolation_session", Containment::kIsolationSession},
+    {"process", Containment::kProcess},   {"processcontainer", Containment::kProcessContainer},
+    {"lxc", Containment::kLxc},           {"bubblewrap", Containment::kBubblewrap},
+    {"seatbelt", Containment::kSeatbelt}, {"isolation_session", Containment::kIsolationSession},
     {"wslc", Containment::kWslc},
 };
 
@@ -50,11 +47,16 @@ Result<void> ReadProcessSection(const Node& node, Request& request) {
 }
 
 constexpr Field<Request> kRoot[] = {
-    {"$schema", [](const Node& node, Request&) -> Result<void> { MXC_TRY(node.String()); return {}; }},
+    {"$schema",
+     [](const Node& node, Request&) -> Result<void> {
+       MXC_TRY(node.String());
+       return {};
+     }},
     {"_comment", Ignored},
     {"version", Ignored},  // was read first
     {"containerId", [](const Node& node, Request& to) { return Store(to.policy.container_id, node.String()); }},
-    {"containment", [](const Node& node, Request& to) { return Store(to.policy.containment, node.Enum(kContainments)); }},
+    {"containment",
+     [](const Node& node, Request& to) { return Store(to.policy.containment, node.Enum(kContainments)); }},
     {"lifecycle", [](const Node& node, Request& to) { return ReadLifecycle(node, to.policy.lifecycle); }},
     {"process", ReadProcessSection},
     {"filesystem", [](const Node& node, Request& to) { return ReadFilesystem(node, to.policy.filesystem); }},
@@ -90,8 +92,10 @@ Result<void> CheckContainment(const Node& root, const Policy& policy) {
   for (const Backend& backend : kBackends) {
     const Member* section = FindMember(root, backend.section);
     if (section == nullptr || backend.containment == policy.containment) continue;
-    return Error(Code::kInvalid, "the section " + Quote(backend.section) + " does not belong to containment " + Quote(name))
-        .WithHint("remove the section, also when it is empty, or set \"containment\": " + Quote(NameOf(backend.containment)))
+    return Error(Code::kInvalid,
+                 "the section " + Quote(backend.section) + " does not belong to containment " + Quote(name))
+        .WithHint("remove the section, also when it is empty, or set \"containment\": " +
+                  Quote(NameOf(backend.containment)))
         .WithPosition(Node(root, *section).WhereName());
   }
   switch (policy.containment) {
@@ -136,7 +140,8 @@ Result<void> ReadContract100(const Node& root, const ReadOptions& options, Polic
   Request request{policy, options.process_optional};
   MXC_TRY(ReadObject(root, kRoot, request));
   if (!policy.process && !options.process_optional) {
-    return MissingField(root, "process").WithHint("add \"process\": { \"commandLine\": … }, or give a command after --");
+    return MissingField(root, "process")
+        .WithHint("add \"process\": { \"commandLine\": … }, or give a command after --");
   }
   MXC_TRY(CheckContainment(root, policy));
   return CheckProxy(root, policy);

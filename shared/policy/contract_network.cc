@@ -31,11 +31,13 @@ Result<void> ReadExcept(const Node& node, NetworkPeer& peer) {
 }
 
 constexpr Field<NetworkPeer> kPeer[] = {
-    {"cidr", [](const Node& node, NetworkPeer& peer) -> Result<void> {
+    {"cidr",
+     [](const Node& node, NetworkPeer& peer) -> Result<void> {
        MXC_TRY(ReadCidr(node));
        peer.cidr = node.value().text;
        return {};
-     }, kRequired},
+     },
+     kRequired},
     {"except", ReadExcept},
 };
 
@@ -72,8 +74,8 @@ Result<void> ReadPort(const Node& node, NetworkPort& port) {
   MXC_TRY(ReadObject(node, kPort, port));
   if (port.end_port && !port.port) return AboutMember(node, "endPort", "endPort needs port, the start of the range");
   if (port.end_port && *port.end_port < *port.port) {
-    return AboutMember(node, "endPort", "endPort " + std::to_string(*port.end_port) + " is below port " +
-                                            std::to_string(*port.port));
+    return AboutMember(node, "endPort",
+                       "endPort " + std::to_string(*port.end_port) + " is below port " + std::to_string(*port.port));
   }
   if (port.port && port.protocol == Protocol::kIcmp) return AboutMember(node, "port", "icmp has no ports");
   return {};
@@ -104,7 +106,8 @@ constexpr Field<Network> kEgress[] = {
 
 constexpr Field<Network> kIngress[] = {
     {"default", [](const Node& node, Network& network) { return Store(network.ingress, node.Enum(kDefaults)); }},
-    {"hostLoopback", [](const Node& node, Network& network) { return Store(network.host_loopback, node.Enum(kDefaults)); }},
+    {"hostLoopback",
+     [](const Node& node, Network& network) { return Store(network.host_loopback, node.Enum(kDefaults)); }},
 };
 
 constexpr Field<Network> kNetwork[] = {
@@ -138,7 +141,8 @@ Result<std::string> ReadProxy(const Node& node) {
     return node.Invalid("the proxy " + Quote(url) + " " + why).WithHint("write it like \"http://127.0.0.1:8080\"");
   };
   if (!take("http://") && !take("https://")) return refuse("is no http:// or https:// URL");
-  if (rest.find('@') != std::string_view::npos) return refuse("carries credentials, which the policy's readers would see");
+  if (rest.find('@') != std::string_view::npos)
+    return refuse("carries credentials, which the policy's readers would see");
   if (!take("localhost") && !take("127.0.0.1") && !take("[::1]")) {
     return refuse("is not on this host (localhost, 127.0.0.1 or [::1])");
   }
@@ -146,7 +150,8 @@ Result<std::string> ReadProxy(const Node& node) {
   if (rest.ends_with('/')) rest.remove_suffix(1);
   uint16_t port = 0;
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), port);
-  if (error != std::errc() || end != rest.data() + rest.size() || port == 0) return refuse("names no port from 1 to 65535");
+  if (error != std::errc() || end != rest.data() + rest.size() || port == 0)
+    return refuse("names no port from 1 to 65535");
   return url;
 }
 
@@ -154,7 +159,8 @@ struct RuntimeConfig {
   std::optional<std::string> network_proxy;
 };
 constexpr Field<RuntimeConfig> kRuntimeConfig[] = {
-    {"networkProxy", [](const Node& node, RuntimeConfig& config) { return Store(config.network_proxy, ReadProxy(node)); }},
+    {"networkProxy",
+     [](const Node& node, RuntimeConfig& config) { return Store(config.network_proxy, ReadProxy(node)); }},
 };
 
 }  // namespace

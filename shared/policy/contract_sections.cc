@@ -15,16 +15,19 @@ Result<void> ReadCwd(const Node& node, Process& process) {
 }
 
 constexpr Field<Process> kProcess[] = {
-    {"commandLine", [](const Node& node, Process& process) { return Store(process.command_line, node.NonEmptyString()); }},
+    {"commandLine",
+     [](const Node& node, Process& process) { return Store(process.command_line, node.NonEmptyString()); }},
     {"cwd", ReadCwd},
     {"env", [](const Node& node, Process& process) { return Store(process.env, ReadEnvironment(node)); }},
-    {"inheritDefaultEnv", [](const Node& node, Process& process) { return Store(process.inherit_default_env, node.Bool()); }},
+    {"inheritDefaultEnv",
+     [](const Node& node, Process& process) { return Store(process.inherit_default_env, node.Bool()); }},
     {"timeout", [](const Node& node, Process& process) { return Store(process.timeout_ms, node.U32()); }},
 };
 
 constexpr Field<Filesystem> kFilesystem[] = {
     {"readonlyPaths", [](const Node& node, Filesystem& files) { return Store(files.readonly_paths, ReadPaths(node)); }},
-    {"readwritePaths", [](const Node& node, Filesystem& files) { return Store(files.readwrite_paths, ReadPaths(node)); }},
+    {"readwritePaths",
+     [](const Node& node, Filesystem& files) { return Store(files.readwrite_paths, ReadPaths(node)); }},
     {"deniedPaths", [](const Node& node, Filesystem& files) { return Store(files.denied_paths, ReadPaths(node)); }},
 };
 
@@ -43,7 +46,8 @@ constexpr Field<Lifecycle> kLifecycle[] = {
 };
 
 constexpr Field<Lxc> kLxc[] = {
-    {"distribution", [](const Node& node, Lxc& lxc) { return Store(lxc.distribution, node.NonEmptyString()); }, kRequired},
+    {"distribution", [](const Node& node, Lxc& lxc) { return Store(lxc.distribution, node.NonEmptyString()); },
+     kRequired},
     {"release", [](const Node& node, Lxc& lxc) { return Store(lxc.release, node.NonEmptyString()); }, kRequired},
 };
 

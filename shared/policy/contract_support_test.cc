@@ -28,11 +28,15 @@ TEST_CASE("What is not built yet is refused by name, in its place") {
        "2:38 /network/ingress/hostLoopback: UNSUPPORTED connections from the host: not built yet" + network},
       {With("\"runtimeConfig\":{\"networkProxy\":\"http://localhost:1\"}"),
        "2:33 /runtimeConfig/networkProxy: UNSUPPORTED network access through a proxy: not built yet" + network},
-      {With("\"ui\":{\"disable\":false}"), "2:17 /ui/disable: UNSUPPORTED access to the desktop: not built yet" + desktop},
-      {With("\"ui\":{\"clipboard\":\"read\"}"), "2:19 /ui/clipboard: UNSUPPORTED access to the clipboard: not built yet" + desktop},
-      {With("\"ui\":{\"injection\":true}"), "2:19 /ui/injection: UNSUPPORTED input into other windows: not built yet" + desktop},
+      {With("\"ui\":{\"disable\":false}"),
+       "2:17 /ui/disable: UNSUPPORTED access to the desktop: not built yet" + desktop},
+      {With("\"ui\":{\"clipboard\":\"read\"}"),
+       "2:19 /ui/clipboard: UNSUPPORTED access to the clipboard: not built yet" + desktop},
+      {With("\"ui\":{\"injection\":true}"),
+       "2:19 /ui/injection: UNSUPPORTED input into other windows: not built yet" + desktop},
       {With("\"containment\":\"lxc\",\"lxc\":{\"distribution\":\"alpine\",\"release\":\"3.23\"}"),
-       "2:27 /lxc: UNSUPPORTED a root file system of another distribution: not built yet | use containment \"process\", which "
+       "2:27 /lxc: UNSUPPORTED a root file system of another distribution: not built yet | use containment "
+       "\"process\", which "
        "shows this system's own programs read-only, or name a folder in x-linux.rootfs"},
   };
   for (const ReadCase& one : cases) {

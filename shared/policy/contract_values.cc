@@ -70,7 +70,8 @@ Result<std::vector<std::string>> ReadVariableNames(const Node& node) {
   return Each(node, [](const Node& item) -> Result<std::string> {
     const std::string name = MXC_TRY(item.NonEmptyString());
     if (name.find('=') != std::string::npos) {
-      return item.Invalid("a variable's name holds no =").WithHint("values belong into process.env; here is only the name");
+      return item.Invalid("a variable's name holds no =")
+          .WithHint("values belong into process.env; here is only the name");
     }
     return name;
   });
@@ -88,8 +89,9 @@ Result<std::string> ReadName(const Node& node) {
 
 Result<std::string> ReadHostname(const Node& node) {
   const std::string name = MXC_TRY(node.NonEmptyString());
-  const bool good = name.size() <= kLongestName && IsLetterOrDigit(name.front()) && IsLetterOrDigit(name.back()) &&
-                    std::all_of(name.begin(), name.end(), [](char c) { return IsLetterOrDigit(c) || c == '-' || c == '.'; });
+  const bool good =
+      name.size() <= kLongestName && IsLetterOrDigit(name.front()) && IsLetterOrDigit(name.back()) &&
+      std::all_of(name.begin(), name.end(), [](char c) { return IsLetterOrDigit(c) || c == '-' || c == '.'; });
   if (good) return name;
   return node.Invalid(Quote(name) + " is no host name").WithHint("at most 64 letters, digits, '-' and '.'");
 }

@@ -19,7 +19,8 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
       {X(""), "ok"},
       {With("\"x-linux\":null"), "2:11 /x-linux: expected an object, found null | leave the field out instead of null"},
       {X("\"profil\":\"a\""), "2:12 /x-linux/profil: unknown field \"profil\"; did you mean \"profile\"?" + known},
-      {X("\"onMissing\":\"a\""), "2:12 /x-linux/onMissing: unknown field \"onMissing\"; did you mean \"on_missing\"?" + known},
+      {X("\"onMissing\":\"a\""),
+       "2:12 /x-linux/onMissing: unknown field \"onMissing\"; did you mean \"on_missing\"?" + known},
       {X("\"_comment\":\"a\""), "2:12 /x-linux/_comment: unknown field \"_comment\"" + known},
       {X("\"profile\":\"ml-train\""), "ok"},
       {X("\"profile\":\"\""), "2:22 /x-linux/profile: expected a string that is not empty, found the string \"\""},
@@ -33,9 +34,11 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
        "2:34 /x-linux/resources/memory: the size is below 1048576 bytes, too small to work with"},
       {X("\"resources\":{\"memory\":\"9000000TiB\"}"),
        "2:34 /x-linux/resources/memory: the size is larger than any file or memory can be"},
-      {X("\"resources\":{\"tmp\":0}"), "2:31 /x-linux/resources/tmp: the size is below 4096 bytes, too small to work with"},
+      {X("\"resources\":{\"tmp\":0}"),
+       "2:31 /x-linux/resources/tmp: the size is below 4096 bytes, too small to work with"},
       {X("\"resources\":{\"swap\":0,\"core\":0,\"fileSize\":0,\"memlock\":\"unlimited\"}"), "ok"},
-      {X("\"resources\":{\"cpus\":0}"), "2:32 /x-linux/resources/cpus: expected a number from 0.01 to 4096, found the number 0"},
+      {X("\"resources\":{\"cpus\":0}"),
+       "2:32 /x-linux/resources/cpus: expected a number from 0.01 to 4096, found the number 0"},
       {X("\"resources\":{\"cpus\":\"2\"}"),
        "2:32 /x-linux/resources/cpus: expected a number from 0.01 to 4096, found the string \"2\""},
       {X("\"resources\":{\"pids\":0}"),
@@ -43,7 +46,8 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
       {X("\"resources\":{\"tmpfsInodes\":0}"),
        "2:39 /x-linux/resources/tmpfsInodes: expected a whole number from 16 to 2147483647, found the number 0"},
       {X("\"resources\":{\"mem\":1}"),
-       "2:25 /x-linux/resources/mem: unknown field \"mem\"; did you mean \"memory\"? | known here: memory, swap, cpus, pids, tmp, "
+       "2:25 /x-linux/resources/mem: unknown field \"mem\"; did you mean \"memory\"? | known here: memory, swap, cpus, "
+       "pids, tmp, "
        "shm, tmpfsInodes, openFiles, fileSize, memlock, stack, core"},
       {X("\"seccomp\":\"default\""), "2:22 /x-linux/seccomp: expected an object, found the string \"default\""},
       {X("\"seccomp\":{\"profile\":\"a b\"}"), "2:33 /x-linux/seccomp/profile: \"a b\" is no name" + name},
@@ -51,33 +55,43 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
       {X("\"landlock\":{\"tcpConnect\":[0]}"),
        "2:38 /x-linux/landlock/tcpConnect/0: expected a whole number from 1 to 65535, found the number 0"},
       {X("\"landlock\":{\"required\":\"yes\"}"),
-       "2:35 /x-linux/landlock/required: expected true or false, found the string \"yes\" | write true, without quotes"},
+       "2:35 /x-linux/landlock/required: expected true or false, found the string \"yes\" | write true, without "
+       "quotes"},
       {X("\"env\":{\"pass\":[\"LANG\",\"A=1\"]}"),
-       "2:34 /x-linux/env/pass/1: a variable's name holds no = | values belong into process.env; here is only the name"},
-      {X("\"env\":{\"pass\":[\"\"]}"), "2:27 /x-linux/env/pass/0: expected a string that is not empty, found the string \"\""},
+       "2:34 /x-linux/env/pass/1: a variable's name holds no = | values belong into process.env; here is only the "
+       "name"},
+      {X("\"env\":{\"pass\":[\"\"]}"),
+       "2:27 /x-linux/env/pass/0: expected a string that is not empty, found the string \"\""},
       {X("\"ifPresent\":{\"readonlyPaths\":[\"/a\"],\"readwritePaths\":[\"b\"]}"),
        "2:66 /x-linux/ifPresent/readwritePaths/0: the path \"b\" is not absolute | write it from / on"},
       {X("\"ifPresent\":{\"deniedPaths\":[]}"),
-       "2:25 /x-linux/ifPresent/deniedPaths: unknown field \"deniedPaths\" | known here: readonlyPaths, readwritePaths"},
+       "2:25 /x-linux/ifPresent/deniedPaths: unknown field \"deniedPaths\" | known here: readonlyPaths, "
+       "readwritePaths"},
       {X("\"protect\":[\"~/.bashrc\"]"),
-       "2:23 /x-linux/protect/0: the path \"~/.bashrc\" is not absolute | ~ is not expanded; write the home directory out"},
-      {X("\"on_exposed\":\"Kill\""), "2:25 /x-linux/on_exposed: expected one of \"cover\", \"kill\", found the string \"Kill\" | "
-                                     "did you mean \"kill\"?"},
+       "2:23 /x-linux/protect/0: the path \"~/.bashrc\" is not absolute | ~ is not expanded; write the home directory "
+       "out"},
+      {X("\"on_exposed\":\"Kill\""),
+       "2:25 /x-linux/on_exposed: expected one of \"cover\", \"kill\", found the string \"Kill\" | "
+       "did you mean \"kill\"?"},
       {X("\"on_missing\":\"x\""),
        "2:25 /x-linux/on_missing: expected one of \"watch\", \"refuse\", \"seal\", found the string \"x\""},
-      {X("\"identity\":\"root\""), "2:23 /x-linux/identity: expected one of \"caller\", \"host-root\", found the string \"root\""},
-      {X("\"hostname\":\"a_b\""), "2:23 /x-linux/hostname: \"a_b\" is no host name | at most 64 letters, digits, '-' and '.'"},
+      {X("\"identity\":\"root\""),
+       "2:23 /x-linux/identity: expected one of \"caller\", \"host-root\", found the string \"root\""},
+      {X("\"hostname\":\"a_b\""),
+       "2:23 /x-linux/hostname: \"a_b\" is no host name | at most 64 letters, digits, '-' and '.'"},
       {X("\"isolation\":\"process\""), "ok"},
       {X("\"isolation\":\"microvm\""),
-       "2:24 /x-linux/isolation: UNSUPPORTED x-linux.isolation \"microvm\" is not built yet | use \"process\", which is also "
+       "2:24 /x-linux/isolation: UNSUPPORTED x-linux.isolation \"microvm\" is not built yet | use \"process\", which "
+       "is also "
        "the default"},
       {X("\"isolation\":\"none\""),
        "2:24 /x-linux/isolation: expected one of \"process\", \"session\", \"microvm\", found the string \"none\""},
   };
   for (const std::string unbuilt : {"bundle", "image", "devices", "gpu", "domains", "ports", "sockets"}) {
-    cases.push_back({X("\"" + unbuilt + "\":true"), "2:12 /x-linux/" + unbuilt + ": UNSUPPORTED x-linux." + unbuilt +
-                                                        " is not built yet | remove the field; this version can't do what it asks "
-                                                        "for"});
+    cases.push_back(
+        {X("\"" + unbuilt + "\":true"), "2:12 /x-linux/" + unbuilt + ": UNSUPPORTED x-linux." + unbuilt +
+                                            " is not built yet | remove the field; this version can't do what it asks "
+                                            "for"});
   }
   CheckReads(cases);
 }
@@ -102,7 +116,8 @@ x-linux:
   nesting: true
   timeNamespace: true
   hostname: box
-)", {.source = "p.yaml"});
+)",
+                           {.source = "p.yaml"});
   REQUIRE_MESSAGE(policy.ok(), policy.error().Describe());
   const XLinux& x = *policy->x_linux;
   CHECK(x.profile == "build");

@@ -11,17 +11,22 @@ namespace {
 // What stands there, for "expected …, found …".
 std::string Found(const Value& value) {
   switch (value.kind) {
-    case Kind::kBool: return value.boolean ? "true" : "false";
-    case Kind::kNumber: return "the number " + (value.text.size() > 40 ? value.text.substr(0, 40) + "…" : value.text);
-    case Kind::kString: return "the string " + Quote(value.text);
-    default: return std::string(Describe(value.kind));
+    case Kind::kBool:
+      return value.boolean ? "true" : "false";
+    case Kind::kNumber:
+      return "the number " + (value.text.size() > 40 ? value.text.substr(0, 40) + "…" : value.text);
+    case Kind::kString:
+      return "the string " + Quote(value.text);
+    default:
+      return std::string(Describe(value.kind));
   }
 }
 
 std::string HintFor(std::string_view expected, const Value& value) {
   if (value.kind == Kind::kNull) return "leave the field out instead of null";
   if (value.kind == Kind::kArray && expected.starts_with("an object")) return "use { \"name\": value }, not [ … ]";
-  if (value.kind == Kind::kString && expected.starts_with("an array")) return "put it in brackets: [" + Quote(value.text) + "]";
+  if (value.kind == Kind::kString && expected.starts_with("an array"))
+    return "put it in brackets: [" + Quote(value.text) + "]";
   if (value.kind == Kind::kString && expected.starts_with("true")) {
     const std::string& text = value.text;
     if (text == "yes" || text == "on") return "write true, without quotes";
@@ -42,8 +47,11 @@ struct Scale {
   std::string_view name;
   uint64_t factor;
 };
-constexpr Scale kSizes[] = {
-    {"B", 1}, {"KiB", uint64_t{1} << 10}, {"MiB", uint64_t{1} << 20}, {"GiB", uint64_t{1} << 30}, {"TiB", uint64_t{1} << 40}};
+constexpr Scale kSizes[] = {{"B", 1},
+                            {"KiB", uint64_t{1} << 10},
+                            {"MiB", uint64_t{1} << 20},
+                            {"GiB", uint64_t{1} << 30},
+                            {"TiB", uint64_t{1} << 40}};
 constexpr Scale kDurations[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
 
 // "512MiB" → 512 × 2^20. Absent when it isn't digits and a unit, or too large.
@@ -178,7 +186,8 @@ Result<double> Node::Number(double min, double max) const {
   bool good = value_->kind == Kind::kNumber;
   if (good) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    good = error == std::errc() && end == text.data() + text.size() && std::isfinite(number) && number >= min && number <= max;
+    good = error == std::errc() && end == text.data() + text.size() && std::isfinite(number) && number >= min &&
+           number <= max;
   }
   if (good) return number;
   char range[80];
@@ -191,7 +200,8 @@ Result<uint64_t> Node::Size() const {
   if (value_->kind == Kind::kString) {
     if (const auto size = Scaled(value_->text, kSizes)) return *size;
   }
-  return Expected("a size in bytes").WithHint("write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)");
+  return Expected("a size in bytes")
+      .WithHint("write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)");
 }
 
 Result<uint64_t> Node::SizeOrUnlimited() const {
@@ -255,7 +265,9 @@ Error UnknownField(const Node& member, std::string_view name, std::span<const st
   if (const std::string_view nearest = Nearest(name, known); !nearest.empty()) {
     message += "; did you mean " + Quote(nearest) + "?";
   }
-  return Error(Code::kInvalid, std::move(message)).WithPosition(member.WhereName()).WithHint("known here: " + Listed(known));
+  return Error(Code::kInvalid, std::move(message))
+      .WithPosition(member.WhereName())
+      .WithHint("known here: " + Listed(known));
 }
 
 Error MissingField(const Node& object, std::string_view name) {

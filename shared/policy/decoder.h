@@ -49,9 +49,9 @@ class Node {
 
   const Value& value() const { return *value_; }
   const std::string& source() const { return *source_; }
-  std::string Pointer() const;       // RFC 6901
-  Position Where() const;            // of the value
-  Position WhereName() const;        // of the member's name; of the value for items and the root
+  std::string Pointer() const;  // RFC 6901
+  Position Where() const;       // of the value
+  Position WhereName() const;   // of the member's name; of the value for items and the root
 
   // An error about this value.
   Error Fail(Code code, std::string message) const;
@@ -80,7 +80,9 @@ class Node {
   template <class E>
   Result<E> Enum(std::span<const Choice<E>> choices) const;
   template <class E, size_t N>
-  Result<E> Enum(const Choice<E> (&choices)[N]) const { return Enum(std::span<const Choice<E>>(choices)); }
+  Result<E> Enum(const Choice<E> (&choices)[N]) const {
+    return Enum(std::span<const Choice<E>>(choices));
+  }
 
   // Calls read(Node item) -> Result<void> for each item of an array; stops at the first error.
   template <class Read>

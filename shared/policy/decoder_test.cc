@@ -27,8 +27,14 @@ constexpr Choice<Color> kColors[] = {{"red", Color::kRed}, {"green", Color::kGre
 TEST_CASE("Scalars: what is accepted, what is expected instead") {
   using Read = std::function<std::string(const Node&)>;
   const auto show = [](auto result) { return result.ok() ? std::to_string(*result) : Text(result.error()); };
-  const Read text = [](const Node& n) { auto r = n.String(); return r.ok() ? *r : Text(r.error()); };
-  const Read filled = [](const Node& n) { auto r = n.NonEmptyString(); return r.ok() ? *r : Text(r.error()); };
+  const Read text = [](const Node& n) {
+    auto r = n.String();
+    return r.ok() ? *r : Text(r.error());
+  };
+  const Read filled = [](const Node& n) {
+    auto r = n.NonEmptyString();
+    return r.ok() ? *r : Text(r.error());
+  };
   const Read boolean = [&](const Node& n) { return show(n.Bool()); };
   const Read u64 = [&](const Node& n) { return show(n.U64()); };
   const Read u32 = [&](const Node& n) { return show(n.U32()); };
@@ -45,8 +51,7 @@ TEST_CASE("Scalars: what is accepted, what is expected instead") {
     auto r = n.Strings();
     return r.ok() ? std::to_string(r->size()) + " strings" : Text(r.error());
   };
-  const std::string size_hint =
-      " | write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)";
+  const std::string size_hint = " | write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)";
 
   struct Case {
     const Read& read;
@@ -93,7 +98,8 @@ TEST_CASE("Scalars: what is accepted, what is expected instead") {
       {duration, "\"30s\"", "30000"},
       {duration, "1500", "1500"},
       {duration, "\"2d\"",
-       "p:1:1: expected a duration, found the string \"2d\" | write a whole number of milliseconds, or a text like \"30s\" "
+       "p:1:1: expected a duration, found the string \"2d\" | write a whole number of milliseconds, or a text like "
+       "\"30s\" "
        "(ms, s, m, h)"},
       {color, "\"green\"", "1"},
       {color, "\"Green\"",
@@ -126,7 +132,8 @@ constexpr Field<Inner> kInner[] = {
     {"isFlagged", [](const Node& node, Inner& inner) { return Store(inner.flag, node.Bool()); }},
 };
 constexpr Field<Outer> kOuter[] = {
-    {"inner", [](const Node& node, Outer& outer) {
+    {"inner",
+     [](const Node& node, Outer& outer) {
        return node.ForEach([&](const Node& item) { return ReadObject(item, kInner, outer.inner.emplace_back()); });
      }},
     {"timeout", [](const Node& node, Outer& outer) { return Store(outer.timeout, node.U32()); }},
@@ -141,16 +148,20 @@ TEST_CASE("Closed objects name the unknown, the missing and the known") {
       {"{}", "ok"},
       {"{\"inner\":[{\"name\":\"a\",\"isFlagged\":true},{\"name\":\"b\"}],\"timeout\":3}", "ok"},
       {"[]", "p:1:1: expected an object, found an array | use { \"name\": value }, not [ … ]"},
-      {"{\"timeOut\":1}", "p:1:2: /timeOut: unknown field \"timeOut\"; did you mean \"timeout\"? | known here: inner, timeout"},
-      {"{\"tiemout\":1}", "p:1:2: /tiemout: unknown field \"tiemout\"; did you mean \"timeout\"? | known here: inner, timeout"},
+      {"{\"timeOut\":1}",
+       "p:1:2: /timeOut: unknown field \"timeOut\"; did you mean \"timeout\"? | known here: inner, timeout"},
+      {"{\"tiemout\":1}",
+       "p:1:2: /tiemout: unknown field \"tiemout\"; did you mean \"timeout\"? | known here: inner, timeout"},
       {"{\"x\":1}", "p:1:2: /x: unknown field \"x\" | known here: inner, timeout"},
       {"{\"inner\":[{\"name\":\"a\"},{}]}", "p:1:24: /inner/1/name: required field \"name\" is missing"},
       {"{\"inner\":[{\"name\":\"a\",\"is_flagged\":true}]}",
-       "p:1:23: /inner/0/is_flagged: unknown field \"is_flagged\"; did you mean \"isFlagged\"? | known here: name, isFlagged"},
+       "p:1:23: /inner/0/is_flagged: unknown field \"is_flagged\"; did you mean \"isFlagged\"? | known here: name, "
+       "isFlagged"},
       {"{\"inner\":[[]]}", "p:1:11: /inner/0: expected an object, found an array | use { \"name\": value }, not [ … ]"},
       {"{\"inner\":{}}", "p:1:10: /inner: expected an array, found an object"},
-      {"{\"timeout\":null}", "p:1:12: /timeout: expected a whole number from 0 to 4294967295, found null | leave the field out "
-                            "instead of null"},
+      {"{\"timeout\":null}",
+       "p:1:12: /timeout: expected a whole number from 0 to 4294967295, found null | leave the field out "
+       "instead of null"},
   };
   for (const Case& one : cases) {
     CAPTURE(one.json);

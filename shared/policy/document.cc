@@ -42,7 +42,8 @@ Result<std::string> ReadStreamLimited(std::istream& stream, const std::string& s
     if (!stream) return text;
     if (text.size() > limit) break;
   }
-  return Error(Code::kInvalid, "the file is larger than " + std::to_string(limit) + " bytes; nothing more of it was read")
+  return Error(Code::kInvalid,
+               "the file is larger than " + std::to_string(limit) + " bytes; nothing more of it was read")
       .WithHint("a policy is a few kilobytes; is this the right file?")
       .WithPosition({source, 0, 0, ""});
 }
@@ -74,12 +75,18 @@ void AppendPointer(std::string& pointer, std::string_view name) {
 
 std::string_view Describe(Kind kind) {
   switch (kind) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return "a boolean";
-    case Kind::kNumber: return "a number";
-    case Kind::kString: return "a string";
-    case Kind::kArray: return "an array";
-    case Kind::kObject: return "an object";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return "a boolean";
+    case Kind::kNumber:
+      return "a number";
+    case Kind::kString:
+      return "a string";
+    case Kind::kArray:
+      return "an array";
+    case Kind::kObject:
+      return "an object";
   }
   return "a value";
 }

@@ -31,7 +31,7 @@ struct Member;
 // One value. line and column start at 1 and point to its first character; columns count characters, not bytes.
 struct Value {
   Kind kind = Kind::kNull;
-  bool boolean = false;         // kBool
+  bool boolean = false;  // kBool
   uint32_t line = 0;
   uint32_t column = 0;
   std::string text;             // kString: the text; kNumber: as it is spelled in the source, in JSON's grammar
@@ -44,7 +44,7 @@ struct Value {
 
 struct Member {
   std::string name;
-  uint32_t line = 0;    // of the name
+  uint32_t line = 0;  // of the name
   uint32_t column = 0;
   Value value;
 };

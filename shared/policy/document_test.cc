@@ -16,8 +16,8 @@ std::string ErrorOf(Result<Value> result) {
   REQUIRE(error.position().has_value());
   const Position& position = *error.position();
   CHECK(position.source == "p");
-  std::string text = std::to_string(position.line) + ":" + std::to_string(position.column) + " " + position.pointer + ": " +
-                     error.message();
+  std::string text = std::to_string(position.line) + ":" + std::to_string(position.column) + " " + position.pointer +
+                     ": " + error.message();
   if (!error.hint().empty()) text += " | " + error.hint();
   return text;
 }
@@ -63,9 +63,11 @@ TEST_CASE("JSON: each bad text has one error in its place") {
        "1:13 /\xC3\xA9: not JSON: invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
       {"{\"a\":\"x", "1:7 /a: not JSON: invalid string: missing closing quote"},
       {"{\"a\":1,\"b\":{\"c\":1,\n  \"c\":2}}",
-       "2:3 /b/c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one counts"},
+       "2:3 /b/c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one "
+       "counts"},
       {"{\"c\":1,\"\\u0063\":2}",
-       "1:8 /c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one counts"},
+       "1:8 /c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one "
+       "counts"},
       {"\xEF\xBB\xBF{}", "1:1 : the document starts with a byte order mark | save it as UTF-8 without BOM"},
       {std::string("{}\0", 3), "1:3 : the document holds a NUL byte | save it as UTF-8 (UTF-16 is not read)"},
       {"{\"a\":\n \"\xFF\"}", "2:3 : the document is not valid UTF-8 | save it as UTF-8"},
@@ -100,15 +102,18 @@ TEST_CASE("YAML: each bad text has one error in its place") {
       {"&x a: 1", "1:1 : anchors (&name) are not read | write the value out where it is used"},
       {"a: *x", "1:4 /a: aliases (*name) are not read | write the value out"},
       {"<<: {a: 1}", "1:1 : merge keys (<<) are not read | write the members out"},
-      {"a: !!str 1", "1:4 /a: tags (!name) are not read | remove it; put the value in quotes if it is meant as a string"},
+      {"a: !!str 1",
+       "1:4 /a: tags (!name) are not read | remove it; put the value in quotes if it is meant as a string"},
       {"a: ! 1", "1:4 /a: tags (!name) are not read | remove it; put the value in quotes if it is meant as a string"},
       {"a: !!binary aGk=",
        "1:4 /a: tags (!name) are not read | remove it; put the value in quotes if it is meant as a string"},
       {"!x {a: 1}", "1:1 : tags (!name) are not read | remove it; put the value in quotes if it is meant as a string"},
       {"a: 1\nb:\n  c: 1\n  c: 2\n",
-       "4:3 /b/c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one counts"},
+       "4:3 /b/c: the key \"c\" stands twice in its object | remove one of the two: readers disagree about which one "
+       "counts"},
       {"a: 1\n\"a\": 2\n",
-       "2:1 /a: the key \"a\" stands twice in its object | remove one of the two: readers disagree about which one counts"},
+       "2:1 /a: the key \"a\" stands twice in its object | remove one of the two: readers disagree about which one "
+       "counts"},
       {"true: 1", "1:1 : a key that is a boolean" + quoted},
       {"1: 2", "1:1 : a key that is a number" + quoted},
       {": 3", "1:1 : a key that is null | put a name before the colon"},
@@ -126,7 +131,9 @@ TEST_CASE("YAML: each bad text has one error in its place") {
       {"a:\n\t- b", "2:2 /a: not YAML: illegal block entry"},
       {"a: 1\x04\nb: 2", "1:5 : a control character | in a double-quoted string write it as \\xNN"},
       {"# a\rb: 1", "1:4 : a carriage return that ends no line | in a double-quoted string write it as \\xNN"},
-      {"\xEF\xBB\xBF" "a: 1", "1:1 : the document starts with a byte order mark | save it as UTF-8 without BOM"},
+      {"\xEF\xBB\xBF"
+       "a: 1",
+       "1:1 : the document starts with a byte order mark | save it as UTF-8 without BOM"},
       {"a: \xFF", "1:4 : the document is not valid UTF-8 | save it as UTF-8"},
       {Repeat("- ", 65) + "1", "1:129 " + Repeat("/0", 64) + ": the document is nested deeper than 64 levels"},
       {"a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n",
@@ -141,10 +148,14 @@ TEST_CASE("YAML: each bad text has one error in its place") {
 // A value without its place, to compare formats.
 std::string Shape(const Value& value) {
   switch (value.kind) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return value.boolean ? "true" : "false";
-    case Kind::kNumber: return value.text;
-    case Kind::kString: return Quote(value.text);
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return value.boolean ? "true" : "false";
+    case Kind::kNumber:
+      return value.text;
+    case Kind::kString:
+      return Quote(value.text);
     case Kind::kArray: {
       std::string text = "[";
       for (const Value& item : value.items) text += Shape(item) + ",";
@@ -161,13 +172,26 @@ std::string Shape(const Value& value) {
 
 TEST_CASE("Plain YAML scalars follow the core schema of YAML 1.2") {
   const std::vector<Case> cases = {
-      {"true", "true"},           {"False", "false"},         {"null", "null"},
-      {"~", "null"},              {"no", "\"no\""},           {"on", "\"on\""},
-      {"1.0.0", "\"1.0.0\""},     {"12", "12"},               {"-0.5e+3", "-0.5e+3"},
-      {"'12'", "\"12\""},         {"\"true\"", "\"true\""},   {"12:30", "\"12:30\""},
-      {"1_000", "\"1_000\""},     {"2026-01-01", "\"2026-01-01\""}, {"0", "0"},
-      {"-", "[null,]"},           {"a b", "\"a b\""},         {"|\n  x\n  y\n", "\"x\\u000ay\\u000a\""},
-      {"{a: , b: ''}", "{\"a\":null,\"b\":\"\",}"},           {"1e3", "1e3"},
+      {"true", "true"},
+      {"False", "false"},
+      {"null", "null"},
+      {"~", "null"},
+      {"no", "\"no\""},
+      {"on", "\"on\""},
+      {"1.0.0", "\"1.0.0\""},
+      {"12", "12"},
+      {"-0.5e+3", "-0.5e+3"},
+      {"'12'", "\"12\""},
+      {"\"true\"", "\"true\""},
+      {"12:30", "\"12:30\""},
+      {"1_000", "\"1_000\""},
+      {"2026-01-01", "\"2026-01-01\""},
+      {"0", "0"},
+      {"-", "[null,]"},
+      {"a b", "\"a b\""},
+      {"|\n  x\n  y\n", "\"x\\u000ay\\u000a\""},
+      {"{a: , b: ''}", "{\"a\":null,\"b\":\"\",}"},
+      {"1e3", "1e3"},
   };
   for (const Case& one : cases) {
     CAPTURE(one.text);
@@ -179,9 +203,12 @@ TEST_CASE("Plain YAML scalars follow the core schema of YAML 1.2") {
 
 TEST_CASE("The same document in both formats is the same tree") {
   auto json = ParseJson(R"({"version": "1.0.0", "process": {"commandLine": "a\nb\n", "env": ["A=1"], "timeout": 5},
-      "x": [true, null, {"y": -1.5}], "": {}})", "p");
-  auto yaml = ParseYaml("# comment\nversion: 1.0.0\nprocess:\n  commandLine: |\n    a\n    b\n  env: [A=1]\n  timeout: 5\n"
-                        "x:\n- true\n- null\n- y: -1.5\n'': {}\n", "p");
+      "x": [true, null, {"y": -1.5}], "": {}})",
+                        "p");
+  auto yaml = ParseYaml(
+      "# comment\nversion: 1.0.0\nprocess:\n  commandLine: |\n    a\n    b\n  env: [A=1]\n  timeout: 5\n"
+      "x:\n- true\n- null\n- y: -1.5\n'': {}\n",
+      "p");
   REQUIRE(json.ok());
   REQUIRE_MESSAGE(yaml.ok(), yaml.error().Describe());
   CHECK(Shape(*json) == Shape(*yaml));
@@ -190,7 +217,8 @@ TEST_CASE("The same document in both formats is the same tree") {
 TEST_CASE("Values and names know their places, in characters") {
   for (const bool yaml : {false, true}) {
     CAPTURE(yaml);
-    const std::string text = "{\"\xC3\xA9\xC3\xA9\": 1, \"b\": [\n  \"\xE2\x82\xAC\", -2.5, {\"c\" : false}],\r\n \"d\":null}";
+    const std::string text =
+        "{\"\xC3\xA9\xC3\xA9\": 1, \"b\": [\n  \"\xE2\x82\xAC\", -2.5, {\"c\" : false}],\r\n \"d\":null}";
     auto root = yaml ? ParseYaml(text, "p") : ParseJson(text, "p");
     REQUIRE_MESSAGE(root.ok(), root.error().Describe());
     const auto at = [](const auto& value) { return std::to_string(value.line) + ":" + std::to_string(value.column); };
@@ -279,7 +307,8 @@ TEST_CASE("A file that isn't there, and a folder") {
 
 TEST_CASE("Text is shown without its control characters") {
   CHECK(Quote("a\"b\\c\x1b[2J\n") == "\"a\\\"b\\\\c\\u001b[2J\\u000a\"");
-  CHECK(Quote("\xC2\x9B" "2J") == "\"\\u009b2J\"");
+  CHECK(Quote("\xC2\x9B"
+              "2J") == "\"\\u009b2J\"");
   CHECK(Quote(std::string(100, 'x')) == "\"" + std::string(60, 'x') + "\"…");
   std::string pointer;
   AppendPointer(pointer, "a/b~c");

@@ -54,7 +54,8 @@ class Handler final : public nlohmann::json_sax<Json> {
     cursor_ = std::min(text_.find_first_not_of("+-.0123456789Ee", start), text_.size());
     // A zero in front ends the number: in 01 the 1 is the next token, which the parser then refuses in its place.
     const size_t first = text_[start] == '-' ? start + 1 : start;
-    if (first + 1 < cursor_ && text_[first] == '0' && text_[first + 1] >= '0' && text_[first + 1] <= '9') cursor_ = first + 1;
+    if (first + 1 < cursor_ && text_[first] == '0' && text_[first + 1] >= '0' && text_[first + 1] <= '9')
+      cursor_ = first + 1;
     return builder_.Scalar(Kind::kNumber, std::string(text_.substr(start, cursor_ - start)), start);
   }
   bool End() {

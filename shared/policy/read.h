@@ -11,7 +11,7 @@
 namespace mxc::policy {
 
 struct ReadOptions {
-  std::string source;             // names the text in errors; also decides the format
+  std::string source;  // names the text in errors; also decides the format
   Format format = Format::kAuto;
   bool process_optional = false;  // `process`, or only its commandLine, may be missing: the caller brings the command
 };

@@ -19,8 +19,8 @@ inline std::string Outcome(const Error& error) {
   REQUIRE(error.position().has_value());
   const Position& position = *error.position();
   CHECK(position.source == "p");
-  std::string text = std::to_string(position.line) + ":" + std::to_string(position.column) + " " + position.pointer + ": " +
-                     (error.code() == Code::kUnsupported ? "UNSUPPORTED " : "") + error.message();
+  std::string text = std::to_string(position.line) + ":" + std::to_string(position.column) + " " + position.pointer +
+                     ": " + (error.code() == Code::kUnsupported ? "UNSUPPORTED " : "") + error.message();
   if (!error.hint().empty()) text += " | " + error.hint();
   return text;
 }

@@ -47,7 +47,8 @@ TEST_CASE("Every policy of tests/data/policies is read, and what isn't built is 
 }
 
 TEST_CASE("A policy is the same in JSON and in YAML") {
-  const auto json = ReadFile("tests/data/policies/filesystem.json"), yaml = ReadFile("tests/data/policies/filesystem.yaml");
+  const auto json = ReadFile("tests/data/policies/filesystem.json"),
+             yaml = ReadFile("tests/data/policies/filesystem.yaml");
   REQUIRE(json.ok());
   REQUIRE(yaml.ok());
   CHECK(SamePolicy(*json, *yaml));

@@ -13,7 +13,8 @@ const std::string kNotObject = " | use { \"name\": value }, not [ … ]";
 const std::string kFiller = " | leave the field out instead of null";
 
 TEST_CASE("The version is read before anything else") {
-  const std::string known = "0.4.0-alpha, 0.5.0-alpha, 0.6.0-alpha, 0.7.0-alpha, 0.8.0-alpha, 0.9.0-alpha, 1.0.0, 1.1.0-alpha";
+  const std::string known =
+      "0.4.0-alpha, 0.5.0-alpha, 0.6.0-alpha, 0.7.0-alpha, 0.8.0-alpha, 0.9.0-alpha, 1.0.0, 1.1.0-alpha";
   const std::string unknown = "; known: " + known + "; readable: 1.0.0 | versions are compared letter by letter";
   std::vector<ReadCase> cases = {
       {"[]", "1:1 : expected an object, found an array" + kNotObject},
@@ -21,22 +22,22 @@ TEST_CASE("The version is read before anything else") {
       {"{}", "1:1 /version: required field \"version\" is missing | add \"version\": \"1.0.0\""},
       {"{\"nonsense\":1}", "1:1 /version: required field \"version\" is missing | add \"version\": \"1.0.0\""},
       {"{\"nonsense\":1,\"version\":\"9\"}", "1:25 /version: unknown contract version \"9\"" + unknown},
-      {"{\"version\":1.0}",
-       "1:12 /version: expected a string, found the number 1.0 | put it in double quotes"},
+      {"{\"version\":1.0}", "1:12 /version: expected a string, found the number 1.0 | put it in double quotes"},
       {"{\"version\":null}", "1:12 /version: expected a string, found null" + kFiller},
       {"{\"version\":\"1.0\"}", "1:12 /version: unknown contract version \"1.0\"" + unknown},
       {"{\"version\":\"1.0.1\"}", "1:12 /version: unknown contract version \"1.0.1\"" + unknown},
       {"{\"version\":\" 1.0.0\"}", "1:12 /version: unknown contract version \" 1.0.0\"" + unknown},
       {"{\"version\":\"0.9.0-ALPHA\"}", "1:12 /version: unknown contract version \"0.9.0-ALPHA\"" + unknown},
       {"{\"version\":\"1.0.0\",\"version\":\"1.0.0\"}",
-       "1:20 /version: the key \"version\" stands twice in its object | remove one of the two: readers disagree about which one "
+       "1:20 /version: the key \"version\" stands twice in its object | remove one of the two: readers disagree about "
+       "which one "
        "counts"},
       // In YAML 1.0.0 needs no quotes; 1.0 does.
       {"version: 1.0.0\nprocess: {commandLine: x}\n", "ok"},
       {"version: 1.0\n", "1:10 /version: expected a string, found the number 1.0 | put it in double quotes"},
   };
-  for (const char* version : {"0.4.0-alpha", "0.5.0-alpha", "0.6.0-alpha", "0.7.0-alpha", "0.8.0-alpha", "0.9.0-alpha",
-                              "1.1.0-alpha"}) {
+  for (const char* version :
+       {"0.4.0-alpha", "0.5.0-alpha", "0.6.0-alpha", "0.7.0-alpha", "0.8.0-alpha", "0.9.0-alpha", "1.1.0-alpha"}) {
     cases.push_back({"{\"x\":[],\"version\":\"" + std::string(version) + "\"}",
                      "1:19 /version: UNSUPPORTED contract " + std::string(version) +
                          " is known but not read yet; readable: 1.0.0"});
@@ -49,8 +50,9 @@ TEST_CASE("The root: required, unknown, state-aware") {
       " | known here: $schema, _comment, version, containerId, containment, lifecycle, process, filesystem, fallback, "
       "network, runtimeConfig, ui, lxc, telemetry, processContainer, seatbelt, wslc, x-linux";
   CheckReads({
-      {"{\"version\":\"1.0.0\"}", "1:1 /process: required field \"process\" is missing | add \"process\": { \"commandLine\": … }, "
-                                  "or give a command after --"},
+      {"{\"version\":\"1.0.0\"}",
+       "1:1 /process: required field \"process\" is missing | add \"process\": { \"commandLine\": … }, "
+       "or give a command after --"},
       {With("\"_comment\":null"), "ok"},
       {With("\"_comment\":{\"a\":[1,null]}"), "ok"},
       {With("\"$schema\":\"x\""), "ok"},
@@ -58,14 +60,18 @@ TEST_CASE("The root: required, unknown, state-aware") {
       {With("\"containerId\":\"../x y\""), "ok"},
       {With("\"containerId\":\"\""), "ok"},
       {With("\"containerId\":null"), "2:15 /containerId: expected a string, found null" + kFiller},
-      {With("\"containerID\":\"a\""), "2:1 /containerID: unknown field \"containerID\"; did you mean \"containerId\"?" + known},
-      {With("\"fileSystem\":{}"), "2:1 /fileSystem: unknown field \"fileSystem\"; did you mean \"filesystem\"?" + known},
+      {With("\"containerID\":\"a\""),
+       "2:1 /containerID: unknown field \"containerID\"; did you mean \"containerId\"?" + known},
+      {With("\"fileSystem\":{}"),
+       "2:1 /fileSystem: unknown field \"fileSystem\"; did you mean \"filesystem\"?" + known},
       {With("\"xLinux\":{}"), "2:1 /xLinux: unknown field \"xLinux\"; did you mean \"x-linux\"?" + known},
       {With("\"x\":{}"), "2:1 /x: unknown field \"x\"" + known},
       {With("\"phase\":\"start\""),
-       "2:1 /phase: UNSUPPORTED state-aware requests (\"phase\") are not built yet | remove the field for a one-shot request"},
+       "2:1 /phase: UNSUPPORTED state-aware requests (\"phase\") are not built yet | remove the field for a one-shot "
+       "request"},
       {With("\"nonsense\":1,\"sandboxId\":\"wslc:1\""),
-       "2:14 /sandboxId: UNSUPPORTED state-aware requests (\"sandboxId\") are not built yet | remove the field for a one-shot "
+       "2:14 /sandboxId: UNSUPPORTED state-aware requests (\"sandboxId\") are not built yet | remove the field for a "
+       "one-shot "
        "request"},
       {With("\"telemetry\":{\"enabled\":true}"), "ok"},
       {With("\"telemetry\":{\"enabled\":0}"), "2:24 /telemetry/enabled: expected true or false, found the number 0"},
@@ -77,7 +83,8 @@ TEST_CASE("The root: required, unknown, state-aware") {
        "2:30 /lifecycle/destroyOnExit: expected true or false, found the string \"no\" | write false, without quotes"},
       {With("\"ui\":{\"clipboard\":\"all\",\"disable\":false,\"injection\":true}"), "ok"},
       {With("\"ui\":{\"clipboard\":\"None\"}"),
-       "2:19 /ui/clipboard: expected one of \"none\", \"read\", \"write\", \"all\", found the string \"None\" | did you mean "
+       "2:19 /ui/clipboard: expected one of \"none\", \"read\", \"write\", \"all\", found the string \"None\" | did "
+       "you mean "
        "\"none\"?"},
       {With("\"ui\":null"), "2:6 /ui: expected an object, found null" + kFiller},
   });
@@ -88,21 +95,24 @@ TEST_CASE("process") {
   const std::string u32 = "expected a whole number from 0 to 4294967295, found ";
   CheckReads({
       {process("{\"commandLine\":\"  \"}"), "ok"},
-      {process("{}"), "2:11 /process/commandLine: required field \"commandLine\" is missing | name the command, or give one after "
-                      "-- on the command line"},
+      {process("{}"),
+       "2:11 /process/commandLine: required field \"commandLine\" is missing | name the command, or give one after "
+       "-- on the command line"},
       {process("[\"echo hi\"]"), "2:11 /process: expected an object, found an array" + kNotObject},
       {process("\"echo\""), "2:11 /process: expected an object, found the string \"echo\""},
       {process("{\"commandLine\":\"\"}"),
        "2:26 /process/commandLine: expected a string that is not empty, found the string \"\""},
       {process("{\"commandLine\":[\"a\"]}"), "2:26 /process/commandLine: expected a string, found an array"},
       {process("{\"commandLine\":\"a\\u0000b\"}"),
-       "2:26 /process/commandLine: the string holds a NUL character | remove it: no path, name or argument can hold one"},
+       "2:26 /process/commandLine: the string holds a NUL character | remove it: no path, name or argument can hold "
+       "one"},
       {process("{\"commandLine\":\"x\",\"args\":[]}"),
        "2:30 /process/args: unknown field \"args\" | known here: commandLine, cwd, env, inheritDefaultEnv, timeout"},
       {process("{\"commandLine\":\"x\",\"cwd\":\"\"}"), "ok"},
       {process("{\"commandLine\":\"x\",\"cwd\":\"/a/b\"}"), "ok"},
       {process("{\"commandLine\":\"x\",\"cwd\":\"C:\\\\a\"}"), "ok"},
-      {process("{\"commandLine\":\"x\",\"cwd\":\"a\"}"), "2:36 /process/cwd: the path \"a\" is not absolute | write it from / on"},
+      {process("{\"commandLine\":\"x\",\"cwd\":\"a\"}"),
+       "2:36 /process/cwd: the path \"a\" is not absolute | write it from / on"},
       {process("{\"commandLine\":\"x\",\"cwd\":3}"), "2:36 /process/cwd: expected a path, found the number 3"},
       {process("{\"commandLine\":\"x\",\"env\":[]}"), "ok"},
       {process("{\"commandLine\":\"x\",\"env\":[\"A=\",\"B==\",\"A=1\"]}"), "ok"},
@@ -110,13 +120,15 @@ TEST_CASE("process") {
        "2:42 /process/env/1: the environment entry \"B\" has no = | write \"NAME=VALUE\""},
       {process("{\"commandLine\":\"x\",\"env\":[\"=x\"]}"),
        "2:37 /process/env/0: the environment entry has no name before = | write \"NAME=VALUE\""},
-      {process("{\"commandLine\":\"x\",\"env\":{\"A\":\"1\"}}"), "2:36 /process/env: expected an array, found an object"},
+      {process("{\"commandLine\":\"x\",\"env\":{\"A\":\"1\"}}"),
+       "2:36 /process/env: expected an array, found an object"},
       {process("{\"commandLine\":\"x\",\"env\":\"A=1\"}"),
        "2:36 /process/env: expected an array, found the string \"A=1\" | put it in brackets: [\"A=1\"]"},
       {process("{\"commandLine\":\"x\",\"env\":[1]}"),
        "2:37 /process/env/0: expected a string, found the number 1 | put it in double quotes"},
       {process("{\"commandLine\":\"x\",\"timeout\":4294967295}"), "ok"},
-      {process("{\"commandLine\":\"x\",\"timeout\":4294967296}"), "2:40 /process/timeout: " + u32 + "the number 4294967296"},
+      {process("{\"commandLine\":\"x\",\"timeout\":4294967296}"),
+       "2:40 /process/timeout: " + u32 + "the number 4294967296"},
       {process("{\"commandLine\":\"x\",\"timeout\":-1}"), "2:40 /process/timeout: " + u32 + "the number -1"},
       {process("{\"commandLine\":\"x\",\"timeout\":1.5}"), "2:40 /process/timeout: " + u32 + "the number 1.5"},
       {process("{\"commandLine\":\"x\",\"timeout\":\"5\"}"),
@@ -134,20 +146,24 @@ TEST_CASE("filesystem: paths are absolute, of a length that Linux takes, or in a
   CheckReads({
       {paths("[]"), "ok"},
       {paths("[\"/\",\"/a/../b\",\"/caf\xC3\xA9\"]"), "ok"},
-      {paths("[\"C:\\\\Users\\\\x\",\"\\\\\\\\?\\\\C:\\\\x\",\"\\\\\\\\wsl.localhost\\\\Debian\\\\x\",\"\\\\\\\\wsl$\\\\Debian\\\\x\"]"), "ok"},
+      {paths("[\"C:\\\\Users\\\\x\",\"\\\\\\\\?\\\\C:\\\\x\",\"\\\\\\\\wsl.localhost\\\\Debian\\\\x\",\"\\\\\\\\wsl$"
+             "\\\\Debian\\\\x\"]"),
+       "ok"},
       {paths("[\"\"]"), at + "the path is empty | remove the entry"},
       {paths("[\"a/b\"]"), at + "the path \"a/b\" is not absolute | write it from / on"},
       {paths("[\"./a\"]"), at + "the path \"./a\" is not absolute | write it from / on"},
       {paths("[\"~/a\"]"), at + "the path \"~/a\" is not absolute | ~ is not expanded; write the home directory out"},
       {paths("[\"$HOME\"]"), at + "the path \"$HOME\" is not absolute | write it from / on"},
-      {paths("[\"/a\\u0000\"]"), at + "the string holds a NUL character | remove it: no path, name or argument can hold one"},
+      {paths("[\"/a\\u0000\"]"),
+       at + "the string holds a NUL character | remove it: no path, name or argument can hold one"},
       {paths("[\"/" + name255 + "\"]"), "ok"},
       {paths("[\"/a/" + name256 + "/b\"]"), at + "a name in the path is 256 bytes long; Linux takes at most 255"},
       {paths("[\"C:\\\\" + name256 + "\"]"), at + "a name in the path is 256 bytes long; Linux takes at most 255"},
       {paths("[\"" + path4095 + "\"]"), "ok"},
       {paths("[\"" + path4095 + "d\"]"), at + "the path is 4096 bytes long; Linux takes at most 4095"},
       {paths("[null]"), at + "expected a path, found null | leave the field out instead of null"},
-      {paths("null"), "2:31 /filesystem/readonlyPaths: expected an array, found null | leave the field out instead of null"},
+      {paths("null"),
+       "2:31 /filesystem/readonlyPaths: expected an array, found null | leave the field out instead of null"},
       {paths("\"/a\""),
        "2:31 /filesystem/readonlyPaths: expected an array, found the string \"/a\" | put it in brackets: [\"/a\"]"},
       {With("\"filesystem\":{\"readOnlyPaths\":[]}"),
@@ -171,9 +187,11 @@ TEST_CASE("containment and the sections of backends") {
       {With("\"containment\":\"lxc\",\"lxc\":{\"distribution\":\"a\"}"),
        "2:27 /lxc/release: required field \"release\" is missing"},
       {With(lxc), "2:1 /lxc: the section \"lxc\" does not belong to containment \"process\"" + remove + "\"lxc\""},
-      {With("\"wslc\":{}"), "2:1 /wslc: the section \"wslc\" does not belong to containment \"process\"" + remove + "\"wslc\""},
+      {With("\"wslc\":{}"),
+       "2:1 /wslc: the section \"wslc\" does not belong to containment \"process\"" + remove + "\"wslc\""},
       {With("\"seatbelt\":{},\"containment\":\"bubblewrap\""),
-       "2:1 /seatbelt: the section \"seatbelt\" does not belong to containment \"bubblewrap\"" + remove + "\"seatbelt\""},
+       "2:1 /seatbelt: the section \"seatbelt\" does not belong to containment \"bubblewrap\"" + remove +
+           "\"seatbelt\""},
       {With("\"processContainer\":[]"), "2:20 /processContainer: expected an object, found an array" + kNotObject},
       {With("\"processContainer\":{\"capabilities\":[]},\"containment\":\"processcontainer\""),
        "2:54 /containment: UNSUPPORTED the containment \"processcontainer\" is not available on Linux" + use_process},
@@ -205,7 +223,8 @@ TEST_CASE("The model holds what the document says, and where") {
   "filesystem": {"readonlyPaths": ["/r"], "readwritePaths": ["/w", "/x"], "deniedPaths": ["/w/d"]},
   "lifecycle": {"destroyOnExit": false, "preservePolicy": true},
   "fallback": {"allowDaclMutation": false}, "telemetry": {"enabled": true}
-})", {.source = "p.json"});
+})",
+                           {.source = "p.json"});
   REQUIRE_MESSAGE(policy.ok(), policy.error().Describe());
   CHECK(policy->version == "1.0.0");
   CHECK(policy->source == "p.json");

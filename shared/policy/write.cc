@@ -38,41 +38,59 @@ class Object {
 
 std::string Name(Containment containment) {
   switch (containment) {
-    case Containment::kProcess: return "process";
-    case Containment::kProcessContainer: return "processcontainer";
-    case Containment::kLxc: return "lxc";
-    case Containment::kBubblewrap: return "bubblewrap";
-    case Containment::kSeatbelt: return "seatbelt";
-    case Containment::kIsolationSession: return "isolation_session";
-    case Containment::kWslc: return "wslc";
+    case Containment::kProcess:
+      return "process";
+    case Containment::kProcessContainer:
+      return "processcontainer";
+    case Containment::kLxc:
+      return "lxc";
+    case Containment::kBubblewrap:
+      return "bubblewrap";
+    case Containment::kSeatbelt:
+      return "seatbelt";
+    case Containment::kIsolationSession:
+      return "isolation_session";
+    case Containment::kWslc:
+      return "wslc";
   }
   return "process";
 }
 std::string Name(Default value) { return value == Default::kAllow ? "allow" : "deny"; }
 std::string Name(Clipboard clipboard) {
   switch (clipboard) {
-    case Clipboard::kNone: return "none";
-    case Clipboard::kRead: return "read";
-    case Clipboard::kWrite: return "write";
-    case Clipboard::kAll: return "all";
+    case Clipboard::kNone:
+      return "none";
+    case Clipboard::kRead:
+      return "read";
+    case Clipboard::kWrite:
+      return "write";
+    case Clipboard::kAll:
+      return "all";
   }
   return "none";
 }
 std::string Name(Protocol protocol) {
   switch (protocol) {
-    case Protocol::kAny: return "any";
-    case Protocol::kTcp: return "tcp";
-    case Protocol::kUdp: return "udp";
-    case Protocol::kIcmp: return "icmp";
+    case Protocol::kAny:
+      return "any";
+    case Protocol::kTcp:
+      return "tcp";
+    case Protocol::kUdp:
+      return "udp";
+    case Protocol::kIcmp:
+      return "icmp";
   }
   return "any";
 }
 std::string Name(OnExposed value) { return value == OnExposed::kKill ? "kill" : "cover"; }
 std::string Name(OnMissing value) {
   switch (value) {
-    case OnMissing::kWatch: return "watch";
-    case OnMissing::kRefuse: return "refuse";
-    case OnMissing::kSeal: return "seal";
+    case OnMissing::kWatch:
+      return "watch";
+    case OnMissing::kRefuse:
+      return "refuse";
+    case OnMissing::kSeal:
+      return "seal";
   }
   return "watch";
 }
@@ -185,9 +203,9 @@ Object WriteXLinux(const XLinux& x) {
 
 // Everything but source and positions.
 auto Content(const Policy& policy) {
-  return std::tie(policy.version, policy.container_id, policy.containment, policy.process, policy.filesystem, policy.network,
-                  policy.network_proxy, policy.ui, policy.lifecycle, policy.allow_dacl_mutation, policy.telemetry, policy.lxc,
-                  policy.x_linux);
+  return std::tie(policy.version, policy.container_id, policy.containment, policy.process, policy.filesystem,
+                  policy.network, policy.network_proxy, policy.ui, policy.lifecycle, policy.allow_dacl_mutation,
+                  policy.telemetry, policy.lxc, policy.x_linux);
 }
 
 }  // namespace

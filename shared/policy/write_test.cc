@@ -21,14 +21,16 @@ class Dice {
   uint64_t From(uint64_t least, uint64_t most) { return std::uniform_int_distribution<uint64_t>(least, most)(engine_); }
 
   std::string Text() {
-    static const char* const kPieces[] = {"a", "Z", "0", " ", "\"", "\\", "/", "\n", "\t", "\x7F", "\x1B", "é", "€", "\xF0\x9F\x90\xA7",
-                                          "~", "#", "'", ": ", "- ", "{", "%"};
+    static const char* const kPieces[] = {"a",  "Z",  "0",    " ",    "\"", "\\", "/",
+                                          "\n", "\t", "\x7F", "\x1B", "é",  "€",  "\xF0\x9F\x90\xA7",
+                                          "~",  "#",  "'",    ": ",   "- ", "{",  "%"};
     std::string text;
     for (uint64_t i = Below(8); i > 0; --i) text += kPieces[Below(std::size(kPieces))];
     return text;
   }
   std::string Path() {
-    static const char* const kWindows[] = {"C:\\a b\\c", "\\\\?\\D:\\x", "\\\\wsl.localhost\\Debian\\y", "\\\\wsl$\\Debian\\z"};
+    static const char* const kWindows[] = {"C:\\a b\\c", "\\\\?\\D:\\x", "\\\\wsl.localhost\\Debian\\y",
+                                           "\\\\wsl$\\Debian\\z"};
     return Below(8) == 0 ? kWindows[Below(4)] : "/" + Text();
   }
   std::string Name() { return "n" + std::to_string(Below(1000)); }
@@ -58,7 +60,8 @@ std::vector<NetworkRule> RandomRules(Dice& dice) {
     rule.ports = dice.List([&] {
       NetworkPort port;
       port.protocol = static_cast<Protocol>(dice.Below(4));
-      if (port.protocol != Protocol::kIcmp) dice.Maybe(port.port, [&] { return static_cast<uint16_t>(dice.From(1, 65535)); });
+      if (port.protocol != Protocol::kIcmp)
+        dice.Maybe(port.port, [&] { return static_cast<uint16_t>(dice.From(1, 65535)); });
       if (port.port) dice.Maybe(port.end_port, [&] { return static_cast<uint16_t>(dice.From(*port.port, 65535)); });
       return port;
     });
@@ -170,7 +173,8 @@ TEST_CASE("Defaults are left out") {
   Policy policy;
   policy.version = "1.0.0";
   policy.process.emplace().command_line = "true";
-  CHECK(WritePolicy(policy) == "{\n  \"version\": \"1.0.0\",\n  \"process\": {\n    \"commandLine\": \"true\"\n  }\n}\n");
+  CHECK(WritePolicy(policy) ==
+        "{\n  \"version\": \"1.0.0\",\n  \"process\": {\n    \"commandLine\": \"true\"\n  }\n}\n");
 }
 
 }  // namespace

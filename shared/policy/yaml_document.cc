@@ -50,7 +50,8 @@ bool IsJsonNumber(std::string_view text) {
 // A number to YAML 1.1 or 1.2 that JSON couldn't spell.
 bool IsOtherNumber(std::string_view text) {
   if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
-  if (text == ".inf" || text == ".Inf" || text == ".INF" || text == ".nan" || text == ".NaN" || text == ".NAN") return true;
+  if (text == ".inf" || text == ".Inf" || text == ".INF" || text == ".nan" || text == ".NaN" || text == ".NAN")
+    return true;
   if (text.size() > 2 && (text.starts_with("0x") || text.starts_with("0X"))) {
     return text.substr(2).find_first_not_of("0123456789abcdefABCDEF_") == std::string_view::npos;
   }
@@ -85,23 +86,24 @@ class Handler final : public YAML::EventHandler {
     const size_t offset = Offset(mark);
     CheckProperties(offset, "?", anchor);
     if (ExpectsName()) Refuse(offset, "a key that is null", "put a name before the colon");
-    const bool spelled = offset < text_.size() && (text_[offset] == '~' || text_[offset] == 'n' || text_[offset] == 'N');
+    const bool spelled =
+        offset < text_.size() && (text_[offset] == '~' || text_[offset] == 'n' || text_[offset] == 'N');
     // An empty value has no place of its own; the parser gives that of whatever comes next.
     Done(builder_.Scalar(Kind::kNull, {}, spelled || levels_.empty() ? offset : last_offset_));
   }
 
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    Refuse(Offset(mark), kNoAliases, kWriteOut);
-  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Refuse(Offset(mark), kNoAliases, kWriteOut); }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     const size_t offset = Offset(mark);
     CheckProperties(offset, tag, anchor);
     const bool plain = tag == "?";
     if (ExpectsName()) {
       if (plain && value == "<<") Refuse(offset, "merge keys (<<) are not read", "write the members out");
       if (plain && KindOfPlain(value, offset) != Kind::kString) {
-        Refuse(offset, "a key that is " + std::string(Describe(KindOfPlain(value, offset))), "put it in quotes if it is a key; else a [ or { before it is not closed");
+        Refuse(offset, "a key that is " + std::string(Describe(KindOfPlain(value, offset))),
+               "put it in quotes if it is a key; else a [ or { before it is not closed");
       }
       last_offset_ = offset;
       levels_.back().name_next = false;
@@ -176,8 +178,9 @@ class Handler final : public YAML::EventHandler {
 
   void Begin(Kind kind, size_t offset, const std::string& tag, YAML::anchor_t anchor) {
     CheckProperties(offset, tag, anchor);
-    if (ExpectsName()) Refuse(offset, "a key that is " + std::string(Describe(kind)),
-                              "keys are strings; or a [ or { before it is not closed");
+    if (ExpectsName())
+      Refuse(offset, "a key that is " + std::string(Describe(kind)),
+             "keys are strings; or a [ or { before it is not closed");
     last_offset_ = offset;
     if (!builder_.Begin(kind, offset)) throw Stop{};
     levels_.push_back({kind == Kind::kObject, true});

@@ -19,7 +19,8 @@ inline void Expect(bool holds, const char* what) {
 }
 
 inline void FuzzPolicy(std::string_view text, Format format) {
-  const Result<Policy> policy = ReadPolicy(text, {.source = "p", .format = format, .process_optional = text.size() % 2 == 0});
+  const Result<Policy> policy =
+      ReadPolicy(text, {.source = "p", .format = format, .process_optional = text.size() % 2 == 0});
   if (!policy.ok()) {
     const Error& error = policy.error();
     Expect(!error.message().empty(), "an error has a message");

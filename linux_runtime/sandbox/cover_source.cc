@@ -142,7 +142,7 @@ int MakeCoversInside(CoverSource* source, const char* stash) {
   int unmapped = MakeUnmappedNamespace();
   int error = unmapped < 0 ? unmapped : MakeCoverBase(source, 0, unmapped);
   if (unmapped >= 0) sys::Close(unmapped);
-  if (error < 0) {
+  if (error == -EINVAL) {  // tmpfs can't be idmapped before Linux 6.3; any other failure is one
     source->weak = true;
     error = MakeCoverBase(source, 0, -1);
   }

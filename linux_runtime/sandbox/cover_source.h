@@ -19,7 +19,8 @@
 
 namespace mxc::sandbox {
 
-// Descriptors of mounts. All are close-on-exec; nothing is attached anywhere until AttachCover.
+// Descriptors of mounts. All are close-on-exec; nothing is attached anywhere until AttachCover. One process uses them:
+// two that got the same descriptors by fork would attach the same mount twice.
 struct CoverSource {
   int base = -1;        // detached tmpfs; its root holds "d" and "f"
   int directory = -1;   // a detached mount of "d", ready to attach

@@ -6,17 +6,11 @@
 #include <string>
 
 #include "shared/base/result.h"
+#include "shared/report/exit_report.h"
 
 namespace mxc::supervise {
 
-enum class How : uint8_t {
-  kExited,         // the program ended by itself
-  kSignaled,       // a signal ended the program
-  kTimedOut,       // the time was over; however the program ended after that
-  kKilled,         // killed by us: a second Ctrl-C, or Supervisor::Kill
-  kFailedToStart,  // a step before the program's first instruction failed
-  kLost,           // the first process was killed (out of memory, kill -9), so that nobody saw the program's end
-};
+using How = report::How;
 
 struct Outcome {
   How how = How::kLost;
@@ -36,6 +30,9 @@ struct Outcome {
   // What `mxc run` ends with: the program's; 128+N by signal; 124 time-out; 125 ours; 126 not executable; 127 not found.
   int ExitCode() const;
   int Signal() const;            // that ended the program, or 0
+
+  // The parts of a report that the supervisor knows.
+  void Fill(report::ExitReport& report) const;
 };
 
 }  // namespace mxc::supervise

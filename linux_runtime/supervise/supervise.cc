@@ -26,30 +26,6 @@ uint64_t Microseconds(const timeval& time) {
 
 }  // namespace
 
-int Outcome::Signal() const {
-  if (how == How::kFailedToStart || !WIFSIGNALED(wait_status)) return 0;
-  return WTERMSIG(wait_status);
-}
-
-int Outcome::ExitCode() const {
-  if (trouble) return 125;
-  switch (how) {
-    case How::kTimedOut:
-      return 124;
-    case How::kFailedToStart:
-      if (step != sandbox::kStepExec) return 125;
-      return error == ENOENT || error == ENOTDIR ? 127 : 126;
-    case How::kExited:
-    case How::kSignaled:
-      return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
-    case How::kKilled:
-      return 128 + SIGKILL;
-    case How::kLost:
-      return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : 125;
-  }
-  return 125;
-}
-
 Supervisor::Supervisor(const sandbox::Running& running, SuperviseOptions options, Loop& loop)
     : running_(running), options_(std::move(options)), loop_(loop), begin_(Loop::Clock::now()) {}
 

@@ -1,5 +1,7 @@
 #include "linux_runtime/supervise/terminal_check.h"
 
+#include <algorithm>
+
 #include "shared/base/utf8.h"
 
 namespace mxc::supervise {
@@ -18,10 +20,11 @@ std::string CheckControl(std::string_view body) {
   if (final == 'q' && inner.starts_with('>')) return "version request";
   if (final == 'i') return "printer";
   if (final == 'y' || final == 'w' || final == '|') return "report request";
-  if (final == 't' && !has('$') && !inner.starts_with("22") && !inner.starts_with("23")) return "window operation";
+  const std::string_view first = inner.substr(std::min(inner.size(), inner.find_first_not_of('0')));
+  if (final == 't' && !has('$') && !first.starts_with("22") && !first.starts_with("23")) return "window operation";
   if (final == 'S' && question) return "graphics request";
   if (final == 'm' && question) return "key resource request";
-  if (final == 'u' && !inner.empty() && (inner[0] < '0' || inner[0] > '9')) return "keyboard protocol";
+  if (final == 'u' && !inner.empty() && inner[0] >= '<') return "keyboard protocol";
   if (final == 'R' || final == 'P' || final == 'Q') {
     if (has('#')) return "colour stack";
   }

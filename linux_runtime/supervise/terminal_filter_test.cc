@@ -67,7 +67,7 @@ TEST_CASE("what would reach beyond the screen is dropped") {
       {"a\x1b]52;c;?\x1b\\b", "ab"},
       {"a\x1b]052;c;?\x1b\\b", "ab"},
       {"a\x1b]0052;c;x\ab", "ab"},
-      {"a\x1b[cb\x1b[0c\x1b[>c\x1b[=c\x1b[?cz", "abz"},  // device attributes
+      {"a\x1b[cb\x1b[0c\x1b[>c\x1b[=c\x1b[?c\x1b[?;cz", "abz"},  // device attributes
       {"a\x1b[5n\x1b[6n\x1b[?6n\x1b[?996nb", "ab"},    // status, cursor position
       {"\x1b[?2004$p\x1b[4$px", "x"},                   // mode requests
       {"\x1bP$qm\x1b\\x", "x"},                         // DECRQSS

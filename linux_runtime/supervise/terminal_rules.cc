@@ -125,8 +125,9 @@ bool ControlSequence::Parse(std::string_view body, ControlSequence& sequence) {
     if (c == ';') {
       close();
     } else if (c == ':') {
-      colon = true;
+      colon = sequence.colon = true;
     } else if (c <= '9') {
+      sequence.digits = true;
       // Behind a colon stand sub-parameters (SGR 4:3), which decide nothing here.
       if (!colon) value = value > 6000 ? 65535 : value * 10 + static_cast<uint32_t>(c - '0');
     } else {
@@ -140,6 +141,8 @@ bool ControlSequence::Parse(std::string_view body, ControlSequence& sequence) {
 }
 
 bool TerminalRules::AllowControl(const ControlSequence& sequence) {
+  // Only attributes have sub-parameters; elsewhere terminals read them differently.
+  if (sequence.colon && sequence.final != 'm') return false;
   if (sequence.intermediate != 0) return sequence.prefix == 0 && AllowIntermediate(sequence);
   return sequence.prefix == 0 ? AllowPlain(sequence) : AllowPrefixed(sequence);
 }
@@ -178,8 +181,8 @@ bool TerminalRules::AllowPrefixed(const ControlSequence& sequence) {
       case 'J':
       case 'K':
         return true;
-      case 'c':  // the Linux console's cursor shape; without a parameter xterm might take it for a question
-        return sequence.count != 0;
+      case 'c':  // the Linux console's cursor shape; without a number it might be taken for a question
+        return sequence.digits;
       default:
         return false;
     }

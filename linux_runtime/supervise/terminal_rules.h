@@ -24,6 +24,8 @@ struct ControlSequence {
   char final = 0;
   size_t count = 0;       // parameters present; an empty one is 0
   bool overflow = false;  // more than kMaxParameters
+  bool colon = false;     // it has sub-parameters
+  bool digits = false;    // at least one parameter is not empty
   std::array<uint16_t, kMaxParameters> parameters{};
 
   // First parameter, or `missing`.

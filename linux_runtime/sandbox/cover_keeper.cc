@@ -1,0 +1,156 @@
+#include "linux_runtime/sandbox/cover_keeper.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "linux_runtime/sandbox/cover_keeper_guard.h"
+#include "linux_runtime/sandbox/cover_keeper_moved.h"
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+namespace {
+
+// Longer than any start under load; a guard that hangs must not hang the caller.
+constexpr int kReadyTimeoutMs = 10000;
+
+std::string LastOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+CoverKeeper::CoverKeeper(CoverKeeper&& other) noexcept
+    : options_(std::move(other.options_)),
+      guard_(std::exchange(other.guard_, -1)),
+      socket_(std::move(other.socket_)),
+      records_(std::exchange(other.records_, nullptr)),
+      holds_opens_(other.holds_opens_),
+      guard_died_(other.guard_died_),
+      events_(std::move(other.events_)) {}
+
+CoverKeeper::~CoverKeeper() {
+  socket_.reset();
+  if (guard_ > 0) {
+    int status;
+    while (::waitpid(guard_, &status, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (records_ != nullptr) ::munmap(records_, sizeof(SharedRecord) * options_.names.size());
+}
+
+Result<CoverKeeper> CoverKeeper::Start(KeeperOptions options) {
+  CoverKeeper keeper;
+  keeper.options_ = std::move(options);
+  const size_t count = keeper.options_.names.size();
+  if (count == 0) return keeper;
+  void* shared = ::mmap(nullptr, sizeof(SharedRecord) * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return sys::SystemError("share memory with the guard of denied paths", errno);
+  keeper.records_ = new (shared) SharedRecord[count]();
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+    return sys::SystemError("make a socket pair for the guard of denied paths", errno);
+  }
+  keeper.socket_.reset(ends[0]);
+  sys::UniqueFd guard_end(ends[1]);
+  // fork, not clone: the guard allocates, and no other thread can hold the allocator's lock.
+  pid_t pid = ::fork();
+  if (pid < 0) return sys::SystemError("start the guard of denied paths", errno);
+  if (pid == 0) RunGuard(keeper.options_, guard_end.get(), keeper.records_);
+  keeper.guard_ = pid;
+  guard_end.reset();
+
+  pollfd wait{keeper.socket_.get(), POLLIN, 0};
+  int ready;
+  while ((ready = ::poll(&wait, 1, kReadyTimeoutMs)) < 0 && errno == EINTR) {
+  }
+  GuardMessage message{};
+  long size = ready > 0 ? sys::Check(::recv(keeper.socket_.get(), &message, sizeof message, 0)) : 0;
+  while (size == sizeof message && message.kind == GuardMessageKind::kMadeInside) {
+    size = ::recv(keeper.socket_.get(), &message, sizeof message, 0);
+  }
+  if (ready == 0) {
+    ::kill(pid, SIGKILL);
+    return Error(Code::kSystem, "start the guard of denied paths: it was not ready after 10 s");
+  }
+  if (size != sizeof message) return Error(Code::kSystem, "start the guard of denied paths: it ended");
+  if (message.kind == GuardMessageKind::kFailed) {
+    const char* step = message.step < std::size(kGuardSteps) ? kGuardSteps[message.step] : "start";
+    return sys::SystemError(std::string("start the guard of denied paths: ") + step, message.error);
+  }
+  keeper.holds_opens_ = message.step != 0;
+  return keeper;
+}
+
+void CoverKeeper::Kill() {
+  if (options_.kill) {
+    options_.kill();
+  } else {
+    sys::PidfdSendSignal(options_.pidfd, SIGKILL);
+  }
+}
+
+bool CoverKeeper::OnReady() {
+  for (;;) {
+    GuardMessage message{};
+    ssize_t size = ::recv(socket_.get(), &message, sizeof message, MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return true;
+    if (size == 0) {
+      if (!guard_died_) Kill();
+      guard_died_ = true;
+      return false;
+    }
+    if (message.kind == GuardMessageKind::kMadeInside && message.index < options_.names.size()) MoveAway(message.index);
+  }
+}
+
+void CoverKeeper::MoveAway(size_t index) {
+  const KeptName& name = options_.names[index];
+  KeeperEvent event;
+  event.path = name.path;
+  event.rule = name.rule;
+  event.how = KeeperHow::kLeft;
+  const std::string last = LastOf(name.path);
+  sys::UniqueFd parent(sys::OpenAt2(AT_FDCWD, name.host_parent.c_str(), O_PATH | O_DIRECTORY, 0,
+                                    RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  struct stat stat {};
+  if (!parent.valid() || ::fstatat(parent.get(), last.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) return;  // gone again
+  if (options_.state_folder < 0) {
+    event.detail = "no state folder";
+  } else {
+    const std::string as = std::to_string(index) + "." + std::to_string(events_.size()) + "." + last;
+    if (Result<void> moved = MoveIntoState(parent.get(), last, options_.state_folder, as); moved.ok()) {
+      event.how = KeeperHow::kMoved;
+      event.detail = as;
+    } else {
+      event.detail = moved.error().Describe();
+    }
+  }
+  events_.push_back(std::move(event));
+}
+
+std::vector<KeeperEvent> CoverKeeper::Finish() {
+  if (records_ == nullptr) return {};
+  OnReady();
+  if (guard_died_) events_.push_back({KeeperHow::kGuardDied, "", "", 1, 0, 0, ""});
+  socket_.reset();
+  int status;
+  while (guard_ > 0 && ::waitpid(guard_, &status, 0) < 0 && errno == EINTR) {
+  }
+  guard_ = -1;
+  for (size_t i = 0; i < options_.names.size(); ++i) {
+    const KeptName& name = options_.names[i];
+    const SharedRecord& record = records_[i];
+    if (record.covered != 0) {
+      events_.push_back({KeeperHow::kCovered, name.path, name.rule, record.covered, record.longest_window_us,
+                         record.refused_opens, ""});
+    }
+    if (record.killed != 0) events_.push_back({KeeperHow::kKilled, name.path, name.rule, 1, 0, 0, ""});
+    const Origin origin = record.origin;
+    // A name that existed before belongs to those outside, unless fanotify says otherwise.
+    if (origin == Origin::kInside || (origin == Origin::kUnknown && !name.existed)) MoveAway(i);
+  }
+  return std::move(events_);
+}
+
+}  // namespace mxc::sandbox

@@ -1,0 +1,114 @@
+#include "linux_runtime/sandbox/cover_keeper_moved.h"
+
+#include <dirent.h>
+#include <linux/fs.h>
+
+#include <climits>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/fd.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::sandbox {
+namespace {
+
+constexpr int kMaxObjects = 10000;
+constexpr int64_t kMaxBytes = 256 << 20;
+constexpr int kMaxDepth = 64;
+
+struct Budget {
+  int objects = kMaxObjects;
+  int64_t bytes = kMaxBytes;
+};
+
+Error TooLarge(const std::string& name) {
+  return Error(Code::kRefused, "move " + name + " into the state folder: it is larger than 10,000 objects, 256 MiB or 64 levels");
+}
+
+Result<std::vector<std::string>> List(int folder, const std::string& name) {
+  int fd = sys::OpenAt(folder, ".", O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return sys::SystemError("open " + name, -fd);
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), ::closedir);
+  if (!stream) {
+    sys::Close(fd);
+    return sys::SystemError("read " + name, errno);
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    std::string text = entry->d_name;
+    if (text != "." && text != "..") names.push_back(std::move(text));
+    if (names.size() > kMaxObjects) return TooLarge(name);
+  }
+  return names;
+}
+
+Result<void> CopyFile(int parent, const std::string& name, int to, const std::string& as, Budget& budget) {
+  // O_NONBLOCK: it may have become a FIFO.
+  sys::UniqueFd source(sys::OpenAt(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  if (!source.valid()) return sys::SystemError("open " + name, -source.get());
+  sys::UniqueFd copy(sys::OpenAt(to, as.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+  if (!copy.valid()) return sys::SystemError("create " + as + " in the state folder", -copy.get());
+  std::vector<char> buffer(65536);
+  for (;;) {
+    long size = sys::Read(source.get(), buffer.data(), buffer.size());
+    if (size < 0) return sys::SystemError("read " + name, static_cast<int>(-size));
+    if (size == 0) return {};
+    if ((budget.bytes -= size) < 0) return TooLarge(name);
+    for (long at = 0; at < size;) {
+      long written = sys::Write(copy.get(), buffer.data() + at, static_cast<size_t>(size - at));
+      if (written < 0) return sys::SystemError("write " + as + " in the state folder", static_cast<int>(-written));
+      at += written;
+    }
+  }
+}
+
+Result<void> Copy(int parent, const std::string& name, int to, const std::string& as, Budget& budget, int depth) {
+  if (--budget.objects < 0 || depth > kMaxDepth) return TooLarge(name);
+  struct stat stat {};
+  if (::fstatat(parent, name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) return sys::SystemError("stat " + name, errno);
+  if (S_ISREG(stat.st_mode)) return CopyFile(parent, name, to, as, budget);
+  if (S_ISLNK(stat.st_mode)) {
+    char target[PATH_MAX];
+    ssize_t size = ::readlinkat(parent, name.c_str(), target, sizeof target - 1);
+    if (size < 0) return sys::SystemError("read the link " + name, errno);
+    target[size] = '\0';
+    if (int error = sys::Symlink(target, to, as.c_str()); error < 0) return sys::SystemError("create the link " + as, -error);
+    return {};
+  }
+  if (!S_ISDIR(stat.st_mode)) return {};
+  sys::UniqueFd source(sys::OpenAt(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!source.valid()) return sys::SystemError("open " + name, -source.get());
+  if (int error = sys::Mkdir(to, as.c_str(), 0700); error < 0) return sys::SystemError("create " + as, -error);
+  sys::UniqueFd copy(sys::OpenAt(to, as.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!copy.valid()) return sys::SystemError("open " + as, -copy.get());
+  for (const std::string& entry : MXC_TRY(List(source.get(), name))) {
+    MXC_TRY(Copy(source.get(), entry, copy.get(), entry, budget, depth + 1));
+  }
+  return {};
+}
+
+Result<void> Remove(int parent, const std::string& name, int depth) {
+  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  if (errno != EISDIR) return sys::SystemError("remove " + name, errno);
+  if (depth > kMaxDepth) return TooLarge(name);
+  sys::UniqueFd folder(sys::OpenAt(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!folder.valid()) return sys::SystemError("open " + name, -folder.get());
+  for (const std::string& entry : MXC_TRY(List(folder.get(), name))) MXC_TRY(Remove(folder.get(), entry, depth + 1));
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) < 0) return sys::SystemError("remove " + name, errno);
+  return {};
+}
+
+}  // namespace
+
+Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as) {
+  if (::renameat2(parent, name.c_str(), state_folder, as.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EXDEV && errno != EINVAL) return sys::SystemError("move " + name + " into the state folder", errno);
+  Budget budget;
+  MXC_TRY(Copy(parent, name, state_folder, as, budget, 0));
+  return Remove(parent, name, 0);
+}
+
+}  // namespace mxc::sandbox

@@ -51,9 +51,9 @@ std::string CheckCommand(std::string_view payload) {
       if (!title && number.size() <= 2 && number[0] != '0' && payload.find('?') != std::string_view::npos) {
         return "colour query";
       }
-      if (number == "8" && payload.find("file:") != std::string_view::npos &&
-          payload.find("http") == std::string_view::npos) {
-        return "link to a file";
+      if (number == "8") {
+        const std::string_view uri = payload.substr(std::min(payload.size(), payload.find(';', 2) + 1));
+        if (!uri.empty() && (uri[0] | 0x20) != 'h') return "link to something else than the web";
       }
       return "";
     }

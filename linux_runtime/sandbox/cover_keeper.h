@@ -10,11 +10,13 @@
 //   the container's /proc/PID/mountinfo, which reports POLLPRI when a mount goes,
 //   as root, fanotify permission events on the parents: opening an exposed object fails with EPERM for every task of the
 //   container, until the cover stands; all others pass at once. So there is no window for opens at all.
-// It covers within tens of microseconds of being woken; freezing the container first would take longer, so that is done
-// only when a first round of attempts didn't hold. If a cover can't be put back, it kills the container.
+// It freezes the container meanwhile where the caller says how, and covers within tens of microseconds of being woken. If a
+// cover can't be put back, it kills the container.
 //
 // What it can't do:
-//   Without root, opens in the window succeed, and descriptors opened in it stay open.
+//   Without root, opens in the window succeed, and descriptors opened in it stay open. A part of the window is the
+//   kernel's: a rename over a covered name drops the cover, waits for an RCU grace period, and only then changes the
+//   name. Until then the old object is exposed and can't be covered: 0.1 ms, on an overloaded machine 10 ms and more.
 //   With fanotify, calls other than open (truncate, rename, link, unlink) still have the window, and so has the way
 //   through a folder put in the place of a denied folder to the files in it (open of that folder itself has not).
 //   Changes by another machine or by Windows on 9p and network file systems raise no events.
@@ -57,7 +59,7 @@ struct KeeperOptions {
   bool hold_opens = true;             // fanotify, where the caller may and the kernel can
   int state_folder = -1;              // where objects made from inside are moved to; -1: they stay, covered
   // Called in the guard's process, which keeps only the descriptors in callback_descriptors.
-  std::function<bool(bool frozen)> freeze;  // empty: can't
+  std::function<bool(bool frozen)> freeze;  // returns whether it did; empty: can't
   std::function<void()> kill;               // empty: SIGKILL to pidfd, which ends a pid namespace
   std::vector<int> callback_descriptors;
 };

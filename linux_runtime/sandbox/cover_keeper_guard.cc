@@ -21,9 +21,8 @@ namespace {
 
 enum Step : uint32_t { kOpenProc, kJoinUser, kJoinMounts, kMakeCovers, kDropPrivileges, kWatch, kCover };
 
-// Attempts to cover one name before the container is frozen for the next round, and the rounds before it is killed.
-constexpr int kAttempts = 32;
-constexpr int kRounds = 3;
+// Attempts to cover one name before the container is killed: each fails only when the name was replaced meanwhile.
+constexpr int kAttempts = 100;
 constexpr uint64_t kSliceNs = 100000;  // the shortest that Linux takes
 constexpr long kTmpfsMagic = 0x01021994;
 constexpr unsigned kRecursive = 0x8000;  // AT_RECURSIVE
@@ -153,7 +152,7 @@ void Guard::Join() {
   if (inotify < 0) Fail(kWatch, inotify);
   watches_.emplace(sys::UniqueFd(inotify));
   // The window is the time until this process runs.
-  if (sys::SetPromptness(-20, kSliceNs) < 0) sys::SetPromptness(0, kSliceNs);
+  if (sys::SetPromptness(-20, kSliceNs) < 0) sys::SetPromptness(::getpriority(PRIO_PROCESS, 0), kSliceNs);
   if (options_.cover_owner) {
     if (int error = MakeCoverBase(&covers_, *options_.cover_owner, -1); error < 0) Fail(kMakeCovers, error);
   }
@@ -352,11 +351,13 @@ void Guard::Ensure(Target& target) {
     target.present = true;
     if (options_.kill_on_exposed && !target.name->protect && !killed_) {
       Kill(target);
-    } else if (attempt == kAttempts * kRounds) {
+    } else if (attempt == kAttempts) {
       Kill(target);
       break;
     }
-    if (attempt == kAttempts && options_.freeze) frozen = options_.freeze(true);
+    // Before the first attempt: a rename drops the mount before it changes the name, waits for an RCU grace period in
+    // between (milliseconds on a busy machine), and holds the lock that covering the old object needs.
+    if (attempt == 0 && options_.freeze) frozen = options_.freeze(true);
     // A failure means that the object went again, or changed its kind: look again.
     CoverOnce(target, found);
   }

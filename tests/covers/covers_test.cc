@@ -61,24 +61,34 @@ const KeeperEvent* Find(const BoxResult& result, KeeperHow how, const std::strin
   return nullptr;
 }
 
-// Replaces /w/secret again and again. Returns the longest that a sleep of pause_us took too long: what this machine, busy
-// as it is, needs to wake a process at all.
-long ReplaceOften(const Host& host, int times, int pause_us) {
+long MicrosecondsNow() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+// What this machine, busy as it is, needs at most to wake a process, and for a rename over a covered name.
+struct Machine {
+  long late_us = 0, rename_us = 0;
+};
+
+// Replaces /w/secret again and again.
+Machine ReplaceOften(const Host& host, int times, int pause_us) {
   while (host.shared->started == 0) ::usleep(100);
-  long late = 0;
+  Machine machine;
   for (int i = 0; i < times; ++i) {
     Write(host.work + "/new", "leak");
+    const long before = MicrosecondsNow();
     ::rename((host.work + "/new").c_str(), (host.work + "/secret").c_str());
-    timespec before{}, after{};
-    ::clock_gettime(CLOCK_MONOTONIC, &before);
+    const long renamed = MicrosecondsNow();
     ::usleep(static_cast<useconds_t>(pause_us));
-    ::clock_gettime(CLOCK_MONOTONIC, &after);
-    late = std::max(late, (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000 - pause_us);
+    machine.rename_us = std::max(machine.rename_us, renamed - before);
+    machine.late_us = std::max(machine.late_us, MicrosecondsNow() - renamed - pause_us);
   }
   host.Serve(50);
   host.shared->stop = 1;
   for (int i = 0; i < 5000 && !host.Ended(); ++i) ::usleep(1000);
-  return late;
+  return machine;
 }
 
 bool EndsSoon(const Host& host) {
@@ -120,19 +130,20 @@ std::string RunRace(const Race& race, const std::string& work) {
   Write(work + "/secret", "leak");
   std::optional<Load> load;
   if (race.load) load.emplace();
-  long opened = 0, longest = 0, looks = 0, late = 0;
+  long opened = 0, longest = 0, looks = 0;
+  Machine machine;
   BoxResult result = RunBox(
       work, BoxOptions{.names = {{"secret"}}}, [](Shared* shared) { OpenLoop(shared, "/w/secret", "leak"); },
       [&](const Host& host) {
-        late = ReplaceOften(host, race.times, race.pause_us);
+        machine = ReplaceOften(host, race.times, race.pause_us);
         opened = host.shared->opened;
         longest = host.shared->longest_us;
         looks = host.shared->looks;
       });
   const KeeperEvent* covered = Find(result, KeeperHow::kCovered);
-  ::printf("%s: %ld tries, %ld opened, longest window seen inside %ld us; this machine woke others up to %ld us late; keeper: "
-           "%u times, longest %u us, %u opens refused\n",
-           race.name, looks, opened, longest, late, covered ? covered->count : 0,
+  ::printf("%s: %ld tries, %ld opened, longest window seen inside %ld us; this machine woke others up to %ld us late, a "
+           "rename took up to %ld us; keeper: %u times, longest %u us, %u opens refused\n",
+           race.name, looks, opened, longest, machine.late_us, machine.rename_us, covered ? covered->count : 0,
            covered ? covered->longest_window_us : 0, covered ? covered->refused_opens : 0);
   std::string complaint;
   if (looks < race.times) complaint += "the container hardly tried\n";
@@ -141,18 +152,19 @@ std::string RunRace(const Race& race, const std::string& work) {
   if (race.as == As::kRoot) {
     if (!result.held_opens) ::printf("left out: this kernel holds no opens, so none is the wrong number to expect\n");
     if (result.held_opens && opened != 0) complaint += "opens succeeded as root\n";
-  } else if (race.pause_us >= 1000 && longest >= 10000 + 2 * late) {
-    // Two others must be woken, the guard and the kernel's RCU worker that a dropped mount waits for.
+  } else if (race.pause_us >= 10000 && longest >= 10000 + 4 * machine.late_us + machine.rename_us) {
+    // On a machine that does nothing else the additions are far below 1 ms; on one that is overloaded they are what
+    // nobody can be quicker than.
     complaint += "the window was 10 ms or more\n";
   }
   return complaint;
 }
 
 TEST_CASE("a denied file replaced outside, thousands of times") {
-  for (const Race& race : {Race{"rootless, paced", As::kRootless, 1500, 2000, false},
-                           Race{"rootless, paced, three busy processes", As::kRootless, 1500, 2000, true},
+  for (const Race& race : {Race{"rootless, paced", As::kRootless, 400, 10000, false},
+                           Race{"rootless, paced, three busy processes", As::kRootless, 400, 10000, true},
                            Race{"rootless, a storm", As::kRootless, 2000, 100, true},
-                           Race{"root, paced", As::kRoot, 1500, 2000, false},
+                           Race{"root, paced", As::kRoot, 400, 10000, false},
                            Race{"root, a storm, three busy processes", As::kRoot, 3000, 100, true}}) {
     CHECK(Scenario(race.as, [&](const std::string& work) { return RunRace(race, work); }) == "");
   }

@@ -52,8 +52,13 @@ int TieToParent(int parent) {
   // The parent may have died just before: its end of the pair is then closed.
   pollfd end{parent, 0, 0};
   if (::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0) return -EPIPE;
-  // Nobody inside may ptrace or read the memory of a process that still has capabilities or host descriptors.
-  return sys::Prctl(PR_SET_DUMPABLE, 0);
+  return 0;
+}
+
+int MeetParent(int parent) {
+  char here = 0;
+  if (long sent = sys::Check(::send(parent, &here, 1, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
+  return AwaitParent(parent);
 }
 
 int SetIds(const Step& step) {
@@ -93,6 +98,8 @@ int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootStat
       return static_cast<int>(sys::Write(step.fd, "0", 1));
     case Op::kUnshareCgroup:
       return sys::Unshare(CLONE_NEWCGROUP);
+    case Op::kMeetParent:
+      return MeetParent(descriptors.parent);
     case Op::kSetIds:
       return SetIds(step);
     case Op::kTieToParent:
@@ -232,6 +239,8 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {
     check(index, ApplyAnyStep(plan.steps[index], descriptors, state));
   }
+  // From here on nobody inside may ptrace this process or read its memory, which is a copy of the supervisor's.
+  check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
   check(kStepCapabilities, SetCapabilities(plan));
   if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
   if (plan.use_landlock) {

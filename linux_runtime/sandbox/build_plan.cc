@@ -198,10 +198,7 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
-  // Host root is never mapped (decision 10), so what it owns nobody inside can open. With the host's own ids inside,
-  // the overflow id serves, which no account has.
-  uint32_t owner = (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534;
-  int error = MakeCoverBase(&plan.covers, owner, -1);
+  int error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -214,6 +211,8 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
 }
 
 }  // namespace
+
+uint32_t CoverOwner(const Plan& plan) { return (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534; }
 
 bool IsPrivileged() {
   if (::geteuid() != 0) return false;
@@ -266,6 +265,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   Add(plan, Op::kEnterRoot);
+  if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
   MXC_TRY(PlanProcess(plan, *spec.process));
   if (extension.landlock && extension.landlock->enabled) {

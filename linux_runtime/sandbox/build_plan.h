@@ -28,6 +28,10 @@ struct PlanContext {
 // enforce; kRefused where rules contradict each other; kInvalid for names the kernel doesn't know.
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context);
 
+// The host id that owns what covers denied paths, for a privileged caller. Host root is never mapped (decision 10), so
+// what it owns nobody inside can open; with the host's own ids inside, the overflow id serves, which no account has.
+uint32_t CoverOwner(const Plan& plan);
+
 // The caller is root in the initial user namespace with CAP_SYS_ADMIN.
 bool IsPrivileged();
 

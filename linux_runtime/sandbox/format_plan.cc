@@ -43,7 +43,7 @@ std::string FormatStep(const Step& step) {
       return "become uid " + std::to_string(step.flags) + ", gid " + std::to_string(step.extra) +
              (step.mode != 0 ? ", without supplementary groups" : "");
     case Op::kTieToParent:
-      return "die with the supervisor; not dumpable";
+      return "die with the supervisor";
     case Op::kPrivateMounts:
       return "make every mount private";
     case Op::kNewRoot:
@@ -78,6 +78,8 @@ std::string FormatStep(const Step& step) {
       return "seal " + Path(step.path) + " read-only";
     case Op::kEnterRoot:
       return "enter the new root; the old one is gone";
+    case Op::kMeetParent:
+      return "wait until denied and protected names are watched";
     case Op::kHostname:
       return "hostname " + Path(step.text);
     case Op::kDomainname:

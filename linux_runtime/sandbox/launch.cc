@@ -98,23 +98,6 @@ Error CloneError(const Plan& plan, int error) {
   return failure;
 }
 
-Result<sys::UniqueFd> ReceiveConsole(int socket) {
-  char byte;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  long count = sys::Check(::recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
-  cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return sys::UniqueFd();  // the status pipe says why
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return sys::UniqueFd(fd);
-}
-
 // A folder as stdin, stdout or stderr would be a door: openat(0, "..") leads out of the sandbox.
 Result<void> CheckStandardStreams() {
   for (int fd = 0; fd <= 2; ++fd) {
@@ -178,11 +161,7 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
     if (!plan.parent_writes_maps) return {};
     MXC_TRY(WriteMaps(plan, pid));
     MXC_TRY(MapMounts(plan, pid));
-    char go = 1;
-    if (long sent = sys::Write(launched.parent.get(), &go, 1); sent < 0 && sent != -EPIPE) {
-      return sys::SystemError("let the container's first process go on", static_cast<int>(-sent));
-    }
-    return {};
+    return launched.Continue();
   };
   Result<void> finished = finish();
   if (!finished.ok()) {
@@ -190,9 +169,44 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
     ::waitpid(pid, nullptr, 0);
     return std::move(finished).error();
   }
-  if (plan.terminal) launched.console = MXC_TRY(ReceiveConsole(launched.parent.get()));
-  plan.CloseDescriptors();
   return launched;
+}
+
+bool Launched::AwaitRoot() {
+  char here;
+  long count;
+  while ((count = sys::Read(parent.get(), &here, 1)) == -EINTR) {
+  }
+  return count == 1;
+}
+
+Result<void> Launched::Continue() {
+  char go = 1;
+  long sent = sys::Check(::send(parent.get(), &go, 1, MSG_NOSIGNAL));
+  // Gone already: the status pipe says why.
+  if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
+    return sys::SystemError("let the container's first process go on", static_cast<int>(-sent));
+  }
+  return {};
+}
+
+void Launched::ReceiveConsole() {
+  char byte;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  long count;
+  while ((count = sys::Check(::recvmsg(parent.get(), &message, MSG_CMSG_CLOEXEC))) == -EINTR) {
+  }
+  cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return;
+  int fd;
+  memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  console.reset(fd);
 }
 
 Error StepError(const Plan& plan, uint32_t step, int error) {
@@ -227,8 +241,9 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
           .WithHint("grant it, or set process.cwd to a folder that is granted");
     case kStepFork:
       return sys::SystemError("start the program's process", error).WithHint("the limit of processes may be too low");
+    case kStepNotDumpable:
     case kStepCapabilities:
-      return sys::SystemError("drop capabilities", error);
+      return sys::SystemError("drop privileges", error);
     case kStepNoNewPrivileges:
       return sys::SystemError("set no_new_privs", error);
     case kStepLandlock:

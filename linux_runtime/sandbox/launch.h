@@ -18,6 +18,14 @@ struct Launched {
   sys::UniqueFd console;   // master of the PTY when the plan has a terminal
 
   Running running() const { return {pid, pidfd.get(), status.get(), console.get()}; }
+
+  // Waits until the root stands (a plan with guarded names stops there). False: a step failed; the status pipe says
+  // which.
+  bool AwaitRoot();
+  // Lets the container's first process go on.
+  Result<void> Continue();
+  // Takes the PTY's master, when the plan has a terminal. Nothing is received when a step failed.
+  void ReceiveConsole();
 };
 
 // Errors: kSystem naming the call; kUnsupported when this kernel or its settings refuse user namespaces, or a granted

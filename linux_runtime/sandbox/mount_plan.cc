@@ -87,7 +87,7 @@ Result<void> MountPlanner::AddRoot() {
     Step& step = Add(Op::kNewRoot, "/");
     step.options = plan_.InternOptions({"size", "16m", "nr_inodes", "8192", "mode", "0755"});
     step.flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    shown_.push_back({"/", Kind::kOurTmpfs, false, true, false, ""});
+    shown_.push_back({"/", Kind::kOurTmpfs, false, true, false, "", false});
     return {};
   }
   if (!spec_.root) return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
@@ -197,7 +197,7 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
       data.push_back(plan_.Intern(value));
     }
     if (!data.empty()) step.options = plan_.InternOptions(std::move(data));
-    shown_.push_back({path, type.kind, !options.readonly(), true, false, ""});
+    shown_.push_back({path, type.kind, !options.readonly(), true, false, "", false});
     if (path == "/dev" && type.op == Op::kTmpfs) MXC_TRY(AddDevices());
     return {};
   }
@@ -268,7 +268,7 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   }
   plan_.steps.push_back(step);
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
-  shown_.push_back({path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical});
+  shown_.push_back({path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
   if (options.readonly()) readonly_objects_.emplace_back(path, std::move(object));
   return {};
 }
@@ -326,9 +326,9 @@ std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
     } else if (shown.writable && shown.path != "/dev") {
       access = LandlockAccess::kReadWrite;
     }
-    paths.push_back({shown.path, access, false});
+    paths.push_back({shown.path, access, true});
   }
-  for (const auto& [path, content] : extension_.files) paths.push_back({path, LandlockAccess::kReadOnly, false});
+  for (const auto& [path, content] : extension_.files) paths.push_back({path, LandlockAccess::kReadOnly, true});
   return paths;
 }
 

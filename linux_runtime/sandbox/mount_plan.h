@@ -35,6 +35,13 @@ class MountPlanner {
     bool directory = true;
     bool device = false;
     std::string source;  // kHost: canonical
+    bool granted = false;  // kHost: by the policy, not a part of the base system
+  };
+  // An object that a rule holds, with its other hard links in granted trees.
+  struct HeldObject {
+    const oci::DeniedPath* rule;
+    HostObject object;
+    std::vector<std::string> other_links;
   };
   struct ContainerName {
     std::string path;
@@ -52,9 +59,10 @@ class MountPlanner {
   Result<void> AddPassages(const std::string& destination);
   Result<void> AddDenied();
   Result<void> AddProtected();
-  Result<void> Hold(const oci::DeniedPath& rule, bool protect);
+  Result<void> Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects);
+  Result<void> FindLinks(std::vector<HeldObject>& objects);
   Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect);
-  Result<void> HoldObject(const oci::DeniedPath& rule, bool protect, const HostObject& object);
+  Result<void> HoldObject(const HeldObject& held, bool protect);
   Result<void> SettleReadonlyAliases();
   void AddMasks();
 

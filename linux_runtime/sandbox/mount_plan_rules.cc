@@ -48,23 +48,53 @@ Result<void> MountPlanner::AddPassages(const std::string& destination) {
 
 Result<void> MountPlanner::AddDenied() {
   for (const std::string& path : passages_) Add(Op::kSealMount, path);
+  std::vector<HeldObject> objects;
   for (const oci::DeniedPath& rule : extension_.denied) {
     if (held_.contains(rule.path)) continue;
-    MXC_TRY_AS("deny " + rule.path, Hold(rule, false));
+    MXC_TRY_AS("deny " + rule.path, Open(rule, false, objects));
   }
+  MXC_TRY(FindLinks(objects));
+  for (const HeldObject& held : objects) MXC_TRY_AS("deny " + held.rule->path, HoldObject(held, false));
   return {};
 }
 
 Result<void> MountPlanner::AddProtected() {
-  for (const oci::DeniedPath& rule : extension_.protect) MXC_TRY_AS("protect " + rule.path, Hold(rule, true));
+  std::vector<HeldObject> objects;
+  for (const oci::DeniedPath& rule : extension_.protect) MXC_TRY_AS("protect " + rule.path, Open(rule, true, objects));
+  for (const HeldObject& held : objects) MXC_TRY_AS("protect " + held.rule->path, HoldObject(held, true));
   return {};
 }
 
-Result<void> MountPlanner::Hold(const oci::DeniedPath& rule, bool protect) {
+Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
   Result<HostObject> object = OpenHostObject(rule.path);
-  if (object.ok()) return HoldObject(rule, protect, *object);
+  if (object.ok()) {
+    objects.push_back({&rule, std::move(object).value(), {}});
+    return {};
+  }
   if (object.error().code() == Code::kNotFound) return HoldMissing(rule, protect);
+  // Without privilege, what lies behind a folder that the caller may not enter is out of the container's reach as well.
+  if (object.error().system_errno() == EACCES) return {};
   return std::move(object).error();
+}
+
+Result<void> MountPlanner::FindLinks(std::vector<HeldObject>& objects) {
+  std::vector<LinkedFile> files;
+  std::vector<HeldObject*> owners;
+  for (HeldObject& held : objects) {
+    if (!held.object.regular() || held.object.links < 2) continue;
+    files.push_back({held.object.canonical, held.object.device, held.object.inode, held.object.links});
+    owners.push_back(&held);
+  }
+  if (files.empty()) return {};
+  LinkSearch search;
+  for (const Shown& shown : shown_) {
+    if (shown.kind == Kind::kHost && !shown.device && shown.granted) search.trees.push_back(shown.source);
+  }
+  if (search.trees.empty()) return {};
+  for (FoundLink& link : MXC_TRY(FindOtherLinks(files, search))) {
+    owners[link.file]->other_links.push_back(std::move(link.path));
+  }
+  return {};
 }
 
 Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect) {
@@ -94,19 +124,13 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
   return {};
 }
 
-Result<void> MountPlanner::HoldObject(const oci::DeniedPath& rule, bool protect, const HostObject& object) {
+Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
+  const oci::DeniedPath& rule = *held.rule;
+  const HostObject& object = held.object;
   std::vector<std::string> host_names{object.canonical};
   const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
   for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
-  if (object.regular() && object.links > 1) {
-    std::vector<std::string> trees;
-    for (const Shown& shown : shown_) {
-      if (shown.kind == Kind::kHost && (shown.directory || shown.source == object.canonical)) trees.push_back(shown.source);
-    }
-    for (std::string& name : MXC_TRY(FindHardLinks(object, trees))) {
-      if (std::find(host_names.begin(), host_names.end(), name) == host_names.end()) host_names.push_back(std::move(name));
-    }
-  }
+  host_names.insert(host_names.end(), held.other_links.begin(), held.other_links.end());
   for (const std::string& host_name : host_names) {
     for (const ContainerName& name : ContainerNames(host_name)) {
       if (!held_.insert(name.path).second) continue;

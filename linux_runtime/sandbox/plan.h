@@ -42,6 +42,7 @@ enum class Op : uint8_t {
   kReadonly,        // path and what is mounted below becomes read-only
   kSealMount,       // the mount at path itself becomes read-only, not what is mounted below
   kEnterRoot,       // pivot_root; the old root is gone
+  kMeetParent,      // the root stands: say so and wait, while the parent starts the keeper of covers
   kHostname,        // text
   kDomainname,      // text
   kLoopbackUp,      // the network namespace's lo

@@ -69,6 +69,8 @@ bool PassedOn(int signal) {
 
 void RunReaper(pid_t program, int status) {
   KeepOnly(status);
+  // Away from the supervisor's process group: a Ctrl-C of its terminal arrives once, passed on by it.
+  ::setsid();
   sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxc-init"));
   sock_fprog filter{sizeof kReaperFilter / sizeof kReaperFilter[0], const_cast<sock_filter*>(kReaperFilter)};
   if (sys::Prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, reinterpret_cast<unsigned long>(&filter)) < 0) ::_exit(125);
@@ -84,7 +86,9 @@ void RunReaper(pid_t program, int status) {
     }
     siginfo_t info;
     int signal = ::sigtimedwait(&every, &info, nullptr);
-    if (signal > 0 && PassedOn(signal)) ::kill(-program, signal);
+    if (signal <= 0 || !PassedOn(signal)) continue;
+    // Before the program's setsid there is no such group yet.
+    if (::kill(-program, signal) != 0) ::kill(program, signal);
   }
 }
 

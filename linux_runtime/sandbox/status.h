@@ -34,6 +34,7 @@ inline constexpr uint32_t kStepConsole = 0xffffff05;
 inline constexpr uint32_t kStepChdir = 0xffffff06;
 inline constexpr uint32_t kStepDescriptors = 0xffffff07;
 inline constexpr uint32_t kStepSeccomp = 0xffffff08;
+inline constexpr uint32_t kStepNotDumpable = 0xffffff09;
 inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* number
 
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on

@@ -1,0 +1,24 @@
+#include "linux_runtime/cli/doctor_command.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "linux_runtime/host/doctor.h"
+#include "linux_runtime/host/facts.h"
+#include "shared/translate/host_facts.h"
+
+namespace mxc::cli {
+
+Result<std::string> DoctorCommand(const client::Options& options, bool color) {
+  if (options.facts) return translate::WriteHostFacts(MXC_TRY(host::ProbeHost())) + "\n";
+  host::Report report = MXC_TRY(host::Diagnose());
+  if (options.json) return host::DoctorJson(report);
+  winsize window{};
+  int width = 80;
+  if (::ioctl(1, TIOCGWINSZ, &window) == 0 && window.ws_col != 0) width = std::clamp<int>(window.ws_col, 40, 120);
+  return host::FormatDoctor(report, width, color);
+}
+
+}  // namespace mxc::cli

@@ -1,0 +1,109 @@
+#include "linux_runtime/cli/linux_host.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "linux_runtime/cgroup/hierarchy.h"
+#include "linux_runtime/host/facts.h"
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/fd.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::cli {
+namespace {
+
+// Above the readers' own limit, so that they get to say what is wrong with a large input.
+constexpr size_t kMaxInput = (1u << 20) + 1;
+
+Result<std::string> ReadAll(int fd, const std::string& name) {
+  std::string text;
+  char buffer[65536];
+  for (;;) {
+    long count = sys::Read(fd, buffer, sizeof buffer);
+    if (count == -EINTR) continue;
+    if (count < 0) return sys::SystemError("read " + name, static_cast<int>(-count));
+    if (count == 0) return text;
+    text.append(buffer, static_cast<size_t>(count));
+    if (text.size() > kMaxInput) {
+      return Error(Code::kInvalid, name + ": more than 1 MiB, which no policy needs").WithHint("is it the right file?");
+    }
+  }
+}
+
+Result<void> CheckOwner(int fd, const std::string& path) {
+  struct stat found;
+  if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + path, -error);
+  if (found.st_uid != 0 || (found.st_mode & 0022) != 0) {
+    return Error(Code::kRefused, path + ": others than root may change it, so it can't be trusted")
+        .WithHint("chown root " + path + " && chmod go-w " + path);
+  }
+  return {};
+}
+
+bool IsDocument(const std::string& name) {
+  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
+}
+
+}  // namespace
+
+Result<std::vector<client::NamedText>> ReadTrustedFolder(const std::string& folder) {
+  std::vector<client::NamedText> texts;
+  int opened = sys::OpenAt(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY);
+  if (opened == -ENOENT) return texts;
+  if (opened < 0) return sys::SystemError("open " + folder, -opened);
+  sys::UniqueFd directory(opened);
+  MXC_TRY(CheckOwner(directory.get(), folder));
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(::dup(directory.get())), ::closedir);
+  if (!stream) return sys::SystemError("list " + folder, errno);
+  std::vector<std::string> names;
+  errno = 0;
+  while (dirent* entry = ::readdir(stream.get())) {
+    if (IsDocument(entry->d_name)) names.emplace_back(entry->d_name);
+    errno = 0;
+  }
+  if (errno != 0) return sys::SystemError("list " + folder, errno);
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    std::string path = folder + "/" + name;
+    int file = sys::OpenAt(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (file < 0) return sys::SystemError("open " + path, -file);
+    sys::UniqueFd owned(file);
+    MXC_TRY(CheckOwner(file, path));
+    texts.emplace_back(path, MXC_TRY(ReadAll(file, path)));
+  }
+  return texts;
+}
+
+Result<std::string> LinuxHost::ReadFile(const std::string& path) {
+  if (path == "-") return ReadAll(0, "standard input");
+  int file = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
+  if (file == -ENOENT) return Error(Code::kNotFound, path + ": no such file").WithErrno(ENOENT);
+  if (file < 0) return sys::SystemError("open " + path, -file);
+  sys::UniqueFd owned(file);
+  return ReadAll(file, path);
+}
+
+Result<translate::HostFacts> LinuxHost::Facts() {
+  if (!facts_) facts_ = MXC_TRY_AS("look at this host", host::ProbeHost(cgroup::Hierarchy::Probe(), environment_));
+  return *facts_;
+}
+
+Result<policy::Caller> LinuxHost::Caller() {
+  translate::HostFacts facts = MXC_TRY(Facts());
+  policy::Caller caller;
+  caller.user = facts.caller.user;
+  caller.home = facts.caller.home;
+  caller.cwd = facts.caller.cwd;
+  caller.uid = facts.caller.uid;
+  caller.gid = facts.caller.gid;
+  caller.distro = facts.wsl.distribution;
+  for (const auto& [name, value] : facts.caller.env) caller.env.emplace_back(name, value);
+  char program[4096];
+  ssize_t size = ::readlink("/proc/self/exe", program, sizeof program);
+  if (size > 0) caller.own_programs.emplace_back(program, static_cast<size_t>(size));
+  return caller;
+}
+
+}  // namespace mxc::cli

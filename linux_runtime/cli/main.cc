@@ -1,0 +1,84 @@
+// mxc for Linux and WSL shells.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "linux_runtime/cli/doctor_command.h"
+#include "linux_runtime/cli/linux_host.h"
+#include "linux_runtime/cli/run_command.h"
+#include "shared/base/style.h"
+#include "shared/client/commands.h"
+#include "shared/client/options.h"
+
+namespace mxc::cli {
+namespace {
+
+constexpr int kOurError = 125;
+
+bool ColorOn(client::Color color, int stream) {
+  if (color != client::Color::kAuto) return color == client::Color::kAlways;
+  return ::isatty(stream) == 1 && ::getenv("NO_COLOR") == nullptr;
+}
+
+int PrintError(const Error& error, client::Color color) {
+  std::string text = FormatError(error, ColorOn(color, 2));
+  ::fwrite(text.data(), 1, text.size(), stderr);
+  return kOurError;
+}
+
+// The memory that holds the arguments, one after the other.
+sandbox::ArgvArea AreaOf(int argc, char** argv) {
+  if (argc == 0) return {};
+  char* end = argv[0];
+  for (int index = 0; index < argc && argv[index] == end; ++index) end += strlen(argv[index]) + 1;
+  return {argv[0], static_cast<size_t>(end - argv[0])};
+}
+
+Result<std::string> Look(const client::Options& options, LinuxHost& host) {
+  switch (options.command) {
+    case client::Command::kPlan:
+      return PlanCommand(options, host);
+    case client::Command::kSpec:
+      return client::RunSpecCommand(options, host);
+    case client::Command::kCheck:
+      return client::RunCheckCommand(options, host);
+    case client::Command::kWhy:
+      return client::RunWhyCommand(options, host);
+    case client::Command::kProfiles:
+      return client::RunProfilesCommand(options, host);
+    case client::Command::kDoctor:
+      return DoctorCommand(options, ColorOn(options.color, 1));
+    default:
+      return client::VersionText("mxc");
+  }
+}
+
+int Main(int argc, char** argv) {
+  client::Parsed parsed = client::ParseCommandLine(argc, argv, {.run = true, .program = "mxc"});
+  if (!parsed.options) {
+    bool help = parsed.exit_code == 0;
+    ::fputs(((help ? "" : "mxc: ") + parsed.message).c_str(), help ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  const client::Options& options = *parsed.options;
+  LinuxHost host(environ);
+  if (options.command == client::Command::kRun) {
+    Result<Ended> ended = RunCommand(options, host, AreaOf(argc, argv));
+    if (!ended.ok()) return PrintError(ended.error(), options.color);
+    if (ended->error) PrintError(*ended->error, options.color);
+    return ended->exit_code;
+  }
+  Result<std::string> text = Look(options, host);
+  if (!text.ok()) return PrintError(text.error(), options.color);
+  if (::fwrite(text->data(), 1, text->size(), stdout) != text->size() || ::fflush(stdout) != 0) {
+    return PrintError(Error(Code::kSystem, "write to standard output failed"), options.color);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace mxc::cli
+
+int main(int argc, char** argv) { return mxc::cli::Main(argc, argv); }

@@ -1,0 +1,24 @@
+// `mxc run` and `mxc plan`: what only Linux can do.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "linux_runtime/sandbox/apply.h"
+#include "shared/client/host.h"
+#include "shared/client/options.h"
+
+namespace mxc::cli {
+
+// How `mxc run` ended. error: why the program didn't start, to be printed; its exit status is then 125, 126 or 127.
+struct Ended {
+  int exit_code = 125;
+  std::optional<Error> error;
+};
+
+// Errors: what stopped the run before anything started (status 125).
+Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv);
+
+Result<std::string> PlanCommand(const client::Options& options, client::Host& host);
+
+}  // namespace mxc::cli

@@ -1,0 +1,42 @@
+// Runs an OCI spec with our annotations in a sandbox, in the foreground, from admission to the last byte of clean-up.
+// `mxc run`, lxc-exec and the C interface all come through here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/cover_keeper.h"
+#include "linux_runtime/sandbox/plan.h"
+#include "linux_runtime/cgroup/group.h"
+#include "linux_runtime/supervise/outcome.h"
+#include "shared/base/result.h"
+#include "shared/oci/extension.h"
+#include "shared/oci/spec.h"
+
+namespace mxc::run {
+
+struct RunOptions {
+  bool terminal = false;            // standard input and output are terminals: give the program one of its own
+  std::string runtime_directory;    // XDG_RUNTIME_DIR
+  std::string cache_directory;      // compiled filters of lists that aren't shipped; "": none
+  sandbox::ArgvArea argv;
+};
+
+struct RunResult {
+  supervise::Outcome outcome;
+  std::optional<Error> failure;       // why the program didn't start
+  cgroup::Usage usage;
+  bool has_cgroup = false;
+  std::vector<sandbox::KeeperEvent> events;
+  std::vector<std::string> notes;     // of the plan
+  std::string moved_to;               // folder that holds what was moved away; "" when nothing was
+};
+
+// Errors: what stops a run before anything starts.
+Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options);
+
+// The plan that RunSandbox would carry out, without a cgroup and without taking ids.
+Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const RunOptions& options);
+
+}  // namespace mxc::run

@@ -1,0 +1,38 @@
+#include "linux_runtime/run/state_folder.h"
+
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
+
+namespace mxc::run {
+
+Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory) {
+  StateFolder folder;
+  if (privileged) {
+    folder.path = "/run/mxc";
+  } else if (runtime_directory.starts_with('/')) {
+    folder.path = runtime_directory + "/mxc";
+  } else {
+    folder.path = "/tmp/mxc-" + std::to_string(::geteuid());
+  }
+  constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+  int fd = sys::OpenAt(AT_FDCWD, folder.path.c_str(), kFlags);
+  if (fd == -ENOENT) {
+    int error = sys::Mkdir(AT_FDCWD, folder.path.c_str(), 0700);
+    if (error < 0 && error != -EEXIST) return sys::SystemError("make the state folder " + folder.path, -error);
+    fd = sys::OpenAt(AT_FDCWD, folder.path.c_str(), kFlags);
+  }
+  if (fd < 0) {
+    return sys::SystemError("open the state folder " + folder.path, -fd)
+        .WithHint("it has to be a folder of yours with mode 0700; remove what is there");
+  }
+  folder.fd = sys::UniqueFd(fd);
+  struct stat found;
+  if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + folder.path, -error);
+  if (found.st_uid != ::geteuid() || (found.st_mode & 0077) != 0) {
+    return Error(Code::kRefused, "the state folder " + folder.path + " belongs to somebody else or is open to others")
+        .WithHint("remove it, or set XDG_RUNTIME_DIR to a folder of yours with mode 0700");
+  }
+  return folder;
+}
+
+}  // namespace mxc::run

@@ -1,0 +1,21 @@
+// Where mxc keeps what must outlive a process: /run/mxc as root; $XDG_RUNTIME_DIR/mxc for others, else /tmp/mxc-UID.
+#pragma once
+
+#include <string>
+
+#include "linux_runtime/sys/fd.h"
+#include "shared/base/result.h"
+
+namespace mxc::run {
+
+struct StateFolder {
+  std::string path;
+  sys::UniqueFd fd;
+};
+
+// Makes the folder with mode 0700 if it isn't there. Errors: kRefused when it is a link, belongs to somebody else or may
+// be written by others, since then somebody else decides what we find there.
+// runtime_directory: the value of XDG_RUNTIME_DIR, or "".
+Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory);
+
+}  // namespace mxc::run

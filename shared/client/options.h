@@ -1,0 +1,44 @@
+// The command line of mxc and mxc.exe, as values.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace mxc::client {
+
+enum class Command : uint8_t { kRun, kPlan, kSpec, kCheck, kWhy, kProfiles, kDoctor, kVersion };
+enum class Color : uint8_t { kAuto, kAlways, kNever };
+
+struct Options {
+  Command command = Command::kVersion;
+  Color color = Color::kAuto;
+  std::optional<std::string> policy;      // file; "-": standard input
+  std::optional<std::string> profile;     // instead of the policy's
+  std::optional<std::string> spec;        // run, plan: an OCI spec instead of a policy; "-": standard input
+  std::optional<std::string> host_facts;  // file with HostFacts as JSON, instead of asking this host
+  std::optional<std::string> report;      // run: file for the exit report; "-": standard error's end
+  std::string name;                       // label of the run
+  bool json = false;                      // doctor
+  bool facts = false;                     // doctor: HostFacts as JSON
+  std::vector<std::string> why;           // operation and object
+  std::vector<std::string> argv;          // after --
+};
+
+// What this build of the program can do; the rest is not offered.
+struct Offer {
+  bool run = false;      // run, plan, doctor: Linux only
+  std::string program;   // "mxc"
+};
+
+struct Parsed {
+  std::optional<Options> options;
+  std::string message;   // help or a usage error, to be printed
+  int exit_code = 0;     // with a message: 0 for help, 125 for a usage error
+};
+
+Parsed ParseCommandLine(int argc, char** argv, const Offer& offer);
+
+}  // namespace mxc::client

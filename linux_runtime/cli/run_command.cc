@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include "linux_runtime/run/run.h"
+#include "linux_runtime/supervise/write_report.h"
+#include "linux_runtime/sys/error.h"
 #include "shared/client/prepare.h"
 #include "shared/oci/json.h"
 #include "shared/oci/validate.h"
+#include "shared/policy/explain.h"
 
 namespace mxc::cli {
 namespace {
@@ -29,6 +32,7 @@ run::RunOptions HostOptions() {
 struct Job {
   oci::Spec spec;
   std::vector<std::string> notes;
+  std::optional<policy::EffectivePolicy> effective;
 };
 
 Result<Job> ReadJob(const client::Options& options, client::Host& host) {
@@ -37,6 +41,7 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
     client::PreparedSpec prepared = MXC_TRY(client::PrepareSpec(options, host));
     job.spec = std::move(prepared.translation.spec);
     job.notes = std::move(prepared.translation.notes);
+    job.effective = std::move(prepared.prepared.effective);
     return job;
   }
   std::string source = *options.spec == "-" ? "standard input" : *options.spec;
@@ -57,13 +62,54 @@ Result<std::string> PlanCommand(const client::Options& options, client::Host& ho
   return sandbox::FormatPlan(plan);
 }
 
-Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv) {
+namespace {
+
+// Grants know the line of the policy that they stand in; the spec that ran doesn't.
+void AddOrigins(const policy::EffectivePolicy& effective, report::ExitReport& report) {
+  for (report::PathLine& line : report.paths) {
+    if (!line.origin.empty()) continue;
+    for (const policy::PathRule& rule : effective.paths) {
+      if (rule.path == line.path) line.origin = policy::DescribeOrigin(rule.origin);
+    }
+  }
+}
+
+report::ExitReport FailureReport(const client::Options& options, const Error& error) {
+  report::ExitReport report;
+  report.run = options.name;
+  report.how = report::How::kFailedToStart;
+  report.exit_code = 125;
+  std::string name = error.system_errno() == 0 ? "" : sys::ErrnoName(error.system_errno());
+  report.error = report::ReportError{error.Describe(), error.hint(), "", "", name};
+  return report;
+}
+
+Result<Ended> RunJob(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv,
+                     report::ExitReport& report) {
   Job job = MXC_TRY(ReadJob(options, host));
   run::RunOptions run = HostOptions();
   run.terminal = ::isatty(0) == 1 && ::isatty(1) == 1;
   run.argv = argv;
   run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, run));
-  return Ended{result.outcome.ExitCode(), std::move(result.failure)};
+  report = std::move(result.report);
+  report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
+  if (options.policy) report.policy = *options.policy;
+  if (job.effective) AddOrigins(*job.effective, report);
+  return Ended{report.exit_code, std::move(result.failure)};
+}
+
+}  // namespace
+
+Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv) {
+  std::optional<supervise::ReportFile> file;
+  if (options.report) file.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
+  report::ExitReport report;
+  Result<Ended> ended = RunJob(options, host, argv, report);
+  if (!file) return ended;
+  if (!ended.ok()) report = FailureReport(options, ended.error());
+  Result<void> written = file->Write(report);
+  if (!written.ok() && ended.ok() && !ended->error) ended->error = std::move(written).error();
+  return ended;
 }
 
 }  // namespace mxc::cli

@@ -10,13 +10,13 @@
 
 namespace mxc::cli {
 
-// How `mxc run` ended. error: why the program didn't start, to be printed; its exit status is then 125, 126 or 127.
+// How `mxc run` ended. error: why the program didn't start or was ended by us, to be printed.
 struct Ended {
   int exit_code = 125;
   std::optional<Error> error;
 };
 
-// Errors: what stopped the run before anything started (status 125).
+// Errors: what stopped the run before anything started (status 125). With --report, a report is written in any case.
 Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv);
 
 Result<std::string> PlanCommand(const client::Options& options, client::Host& host);

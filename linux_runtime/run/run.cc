@@ -1,15 +1,17 @@
 #include "linux_runtime/run/run.h"
 
 #include <stdlib.h>
-
-#include <algorithm>
+#include <time.h>
 
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
 #include "linux_runtime/cgroup/sweep.h"
+#include "linux_runtime/cgroup/group.h"
+#include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
 #include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/cover_keeper.h"
 #include "linux_runtime/sandbox/launch.h"
 #include "linux_runtime/supervise/loop.h"
 #include "linux_runtime/supervise/supervise.h"
@@ -34,22 +36,21 @@ std::string GroupName() {
   return kGroupPrefix + std::to_string(::getpid()) + "-" + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000);
 }
 
-bool Any(const cgroup::Limits& limits) { return !(limits == cgroup::Limits{}); }
-
 // One run's resources in the order in which they are taken; destroyed in the reverse one.
 struct Held {
   StateFolder state;
   IdRange ids;
+  cgroup::Limits limits;
   std::optional<cgroup::Hierarchy> hierarchy;
   std::optional<cgroup::Group> group;
 };
 
 Result<void> MakeGroup(const oci::Spec& spec, Held& held) {
   if (!spec.linux.resources) return {};
-  cgroup::Limits limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
-  if (!Any(limits)) return {};
+  held.limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
+  if (held.limits == cgroup::Limits{}) return {};
   held.hierarchy = cgroup::Hierarchy::Probe();
-  held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, GroupName(), limits));
+  held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, GroupName(), held.limits));
   return {};
 }
 
@@ -87,6 +88,68 @@ Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& p
     MXC_TRY(launched.Continue());
   }
   return keeper;
+}
+
+int64_t UnixMicroseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
+std::string CgroupLayer(const Held& held) {
+  if (!held.group) return "";
+  return held.hierarchy->version() == cgroup::Version::kV2 ? "cgroup v2" : "cgroup v1";
+}
+
+void Describe(report::ExitReport& report, const oci::Spec& spec, const oci::Extension& extension,
+              const sandbox::Plan& plan, const Held& held) {
+  report.end_unix_us = UnixMicroseconds();
+  report.run = extension.run_name;
+  report.policy_digest = extension.policy_digest;
+  report.profile = extension.profile;
+  if (spec.process && !spec.process->args.empty()) report.program = spec.process->args[0];
+  report.applied = AppliedFields(spec, extension, plan, CgroupLayer(held));
+  report.paths = AppliedPaths(extension, plan);
+  report.warnings = plan.notes;
+}
+
+void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& state, report::ExitReport& report) {
+  using sandbox::KeeperHow;
+  for (const sandbox::KeeperEvent& event : events) {
+    switch (event.how) {
+      case KeeperHow::kCovered:
+        report.exposures.push_back({event.path, event.longest_window_us, "covered"});
+        if (event.refused_opens != 0) {
+          report.denials.push_back({"fanotify", "open " + event.path, event.rule, event.refused_opens});
+        }
+        break;
+      case KeeperHow::kKilled:
+        report.exposures.push_back({event.path, event.longest_window_us, "killed"});
+        break;
+      case KeeperHow::kMoved:
+        report.moved.push_back({event.path, state + "/" + event.detail});
+        break;
+      case KeeperHow::kLeft:
+        report.warnings.push_back(event.path + " was made inside and could not be moved away: " + event.detail);
+        break;
+      case KeeperHow::kGuardDied:
+        report.warnings.push_back("the process that keeps denied paths covered ended early; the container was killed");
+        break;
+    }
+  }
+}
+
+// What the group counted, and its end. Everything in it is dead by now, or dies here.
+void EndGroup(Held& held, report::ExitReport& report) {
+  if (!held.group) return;
+  if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) {
+    report.peak_memory_bytes = usage->memory_peak_bytes;
+    report.out_of_memory = usage->oom_kills.value_or(0) != 0;
+    report.limits.push_back({"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
+    report.limits.push_back({"pids", held.limits.pids, usage->pids_peak, usage->pids_refused.value_or(0)});
+  }
+  if (Result<void> killed = held.group->Kill(); !killed.ok()) report.warnings.push_back(killed.error().Describe());
+  if (Result<void> removed = held.group->Destroy(); !removed.ok()) report.warnings.push_back(removed.error().Describe());
 }
 
 }  // namespace
@@ -133,6 +196,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   plan.CloseDescriptors();
 
   RunResult result;
+  result.report.start_unix_us = UnixMicroseconds();
+  supervise::Outcome outcome;
   supervise::Loop loop;
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
@@ -151,22 +216,21 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
         }
       });
     }
-    result.outcome = supervisor.Wait();
+    outcome = supervisor.Wait();
   }
-  if (keeper) result.events = keeper->Finish();
-  if (result.outcome.how == supervise::How::kFailedToStart) {
-    result.failure = sandbox::StepError(plan, result.outcome.step, result.outcome.error);
+  Describe(result.report, spec, extension, plan, held);
+  outcome.Fill(result.report);
+  if (keeper) DescribeEvents(keeper->Finish(), held.state.path, result.report);
+  if (outcome.how == supervise::How::kFailedToStart) {
+    result.failure = sandbox::StepError(plan, outcome.step, outcome.error);
+    result.report.error = report::ReportError{result.failure->Describe(), result.failure->hint(), "",  "",
+                                              sys::ErrnoName(outcome.error)};
+  } else if (outcome.trouble) {
+    result.failure = outcome.trouble;
+  } else if (outcome.how == supervise::How::kKilled && !outcome.killed_because.empty()) {
+    result.failure = Error(Code::kRefused, "the program was killed: " + outcome.killed_because);
   }
-  if (held.group) {
-    result.has_cgroup = true;
-    if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) result.usage = *usage;
-    (void)held.group->Kill();
-    (void)held.group->Destroy();
-  }
-  bool moved = std::any_of(result.events.begin(), result.events.end(),
-                           [](const auto& event) { return event.how == sandbox::KeeperHow::kMoved; });
-  if (moved) result.moved_to = held.state.path;
-  result.notes = plan.notes;
+  EndGroup(held, result.report);
   return result;
 }
 

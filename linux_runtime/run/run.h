@@ -2,17 +2,15 @@
 // `mxc run`, lxc-exec and the C interface all come through here.
 #pragma once
 
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "linux_runtime/sandbox/apply.h"
-#include "linux_runtime/sandbox/cover_keeper.h"
 #include "linux_runtime/sandbox/plan.h"
-#include "linux_runtime/cgroup/group.h"
-#include "linux_runtime/supervise/outcome.h"
 #include "shared/base/result.h"
 #include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
+#include "shared/report/exit_report.h"
 
 namespace mxc::run {
 
@@ -24,13 +22,8 @@ struct RunOptions {
 };
 
 struct RunResult {
-  supervise::Outcome outcome;
-  std::optional<Error> failure;       // why the program didn't start
-  cgroup::Usage usage;
-  bool has_cgroup = false;
-  std::vector<sandbox::KeeperEvent> events;
-  std::vector<std::string> notes;     // of the plan
-  std::string moved_to;               // folder that holds what was moved away; "" when nothing was
+  report::ExitReport report;          // complete but for what only the caller knows (the policy's file, origins of grants)
+  std::optional<Error> failure;       // why the program didn't start, or why it was ended by us
 };
 
 // Errors: what stops a run before anything starts.

@@ -79,7 +79,19 @@ Result<void> MountPlanner::Build() {
   MXC_TRY(AddProtected());
   MXC_TRY(SettleReadonlyAliases());
   AddMasks();
+  NotePaths();
   return {};
+}
+
+void MountPlanner::NotePaths() {
+  for (const Shown& shown : shown_) {
+    if (shown.granted) plan_.shown.push_back({shown.path, shown.writable ? "rw" : "ro"});
+  }
+  for (const Step& step : plan_.steps) {
+    if (step.op == Op::kCover) plan_.shown.push_back({step.path, "deny"});
+    if (step.op == Op::kReadonly && step.verify) plan_.shown.push_back({step.path, "ro"});
+  }
+  for (const std::string& passage : passages_) plan_.shown.push_back({passage, "deny"});
 }
 
 Result<void> MountPlanner::AddRoot() {

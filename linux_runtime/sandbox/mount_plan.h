@@ -65,6 +65,7 @@ class MountPlanner {
   Result<void> HoldObject(const HeldObject& held, bool protect);
   Result<void> SettleReadonlyAliases();
   void AddMasks();
+  void NotePaths();
 
   // Makes sure that `path` exists when it is mounted on.
   Result<void> MakeMountPoint(const std::string& path, bool directory, const std::string& what);

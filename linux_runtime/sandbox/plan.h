@@ -94,6 +94,12 @@ struct GuardedPath {
   bool alias = false;      // another name of an object that a rule names
 };
 
+// What the container shows of a granted, denied or protected path, for reports.
+struct ShownPath {
+  std::string path;
+  const char* access = "";   // "deny", "ro", "rw"
+};
+
 class Plan {
  public:
   Plan() = default;
@@ -125,6 +131,7 @@ class Plan {
   std::vector<SeccompProgram> seccomp;      // installed in order, the last one last
 
   std::vector<GuardedPath> guarded;
+  std::vector<ShownPath> shown;             // not the base system
   std::vector<std::string> notes;           // what was decided differently from what the spec's words say, and why
   CoverSource covers;                       // made by the privileged parent; else empty until kMakeCovers
 

@@ -43,7 +43,7 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
         ->type_name("FILE")
         ->excludes("--policy")
         ->excludes("--profile");
-    run->add_option("--report", options.report, "write the exit report; - is standard error")->type_name("FILE");
+    run->add_option("--report", options.report, "write the exit report; - is standard output")->type_name("FILE");
     run->add_option("--name", options.name, "label of this run")->type_name("NAME");
     run->footer("After -- comes the command; without it the policy's commandLine runs by sh -c.\n"
                 "Exit status: the program's; 128+N signal N; 124 time-out; 125 mxc; 126, 127 not run.");

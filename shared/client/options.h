@@ -19,7 +19,7 @@ struct Options {
   std::optional<std::string> profile;     // instead of the policy's
   std::optional<std::string> spec;        // run, plan: an OCI spec instead of a policy; "-": standard input
   std::optional<std::string> host_facts;  // file with HostFacts as JSON, instead of asking this host
-  std::optional<std::string> report;      // run: file for the exit report; "-": standard error's end
+  std::optional<std::string> report;      // run: file for the exit report; "-": standard output, behind the program's
   std::string name;                       // label of the run
   bool json = false;                      // doctor
   bool facts = false;                     // doctor: HostFacts as JSON

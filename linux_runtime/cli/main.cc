@@ -59,7 +59,7 @@ int Main(int argc, char** argv) {
   client::Parsed parsed = client::ParseCommandLine(argc, argv, {.run = true, .program = "mxc"});
   if (!parsed.options) {
     bool help = parsed.exit_code == 0;
-    ::fputs(((help ? "" : "mxc: ") + parsed.message).c_str(), help ? stdout : stderr);
+    ::fputs(((help || argc == 1 ? "" : "mxc: ") + parsed.message).c_str(), help ? stdout : stderr);
     return parsed.exit_code;
   }
   const client::Options& options = *parsed.options;

@@ -86,7 +86,9 @@ report::ExitReport FailureReport(const client::Options& options, const Error& er
 
 Result<Ended> RunJob(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv,
                      report::ExitReport& report) {
-  Job job = MXC_TRY(ReadJob(options, host));
+  client::Options named = options;
+  if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
+  Job job = MXC_TRY(ReadJob(named, host));
   run::RunOptions run = HostOptions();
   run.terminal = ::isatty(0) == 1 && ::isatty(1) == 1;
   run.argv = argv;

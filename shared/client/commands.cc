@@ -63,7 +63,7 @@ Result<std::string> RunSpecCommand(const Options& options, Host& host) {
 
 Result<std::string> RunCheckCommand(const Options& options, Host& host) {
   Prepared prepared = MXC_TRY(Prepare(options, host, true));
-  std::string text = policy::AsText(policy::Explain(prepared.effective));
+  std::string text = policy::AsText(policy::Explain(prepared.effective, options.all));
   translate::HostFacts facts = MXC_TRY(Facts(options, host));
   translate::Translation translation =
       MXC_TRY(translate::Translate(prepared.effective, facts, translate::FindSeccompProfile));

@@ -40,20 +40,19 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
     CLI::App* run = AddCommand(app, Command::kRun, "run", "run a program under a policy", options);
     AddPolicyOptions(run, options);
     run->add_option("--spec", options.spec, "OCI spec (of `mxc spec`) instead of a policy; - is standard input")
-        ->type_name("FILE")
-        ->excludes("--policy")
-        ->excludes("--profile");
+        ->type_name("FILE");
     run->add_option("--report", options.report, "write the exit report; - is standard output")->type_name("FILE");
     run->add_option("--name", options.name, "label of this run")->type_name("NAME");
     run->footer("After -- comes the command; without it the policy's commandLine runs by sh -c.\n"
                 "Exit status: the program's; 128+N signal N; 124 time-out; 125 mxc; 126, 127 not run.");
     CLI::App* plan = AddCommand(app, Command::kPlan, "plan", "print the steps that `run` would take", options);
     AddPolicyOptions(plan, options);
-    plan->add_option("--spec", options.spec, "OCI spec instead of a policy")->type_name("FILE")->excludes("--policy");
+    plan->add_option("--spec", options.spec, "OCI spec instead of a policy")->type_name("FILE");
   }
   AddPolicyOptions(AddCommand(app, Command::kSpec, "spec", "print the policy as an OCI runtime spec", options), options);
-  AddPolicyOptions(AddCommand(app, Command::kCheck, "check", "validate a policy; print what it comes to, and why", options),
-                   options);
+  CLI::App* check = AddCommand(app, Command::kCheck, "check", "validate a policy; print what it comes to, and why", options);
+  AddPolicyOptions(check, options);
+  check->add_flag("--all", options.all, "every path, also those of the profile");
   CLI::App* why = AddCommand(app, Command::kWhy, "why", "say which rule decides on an operation", options);
   AddPolicyOptions(why, options);
   why->add_option("question", options.why,
@@ -84,6 +83,11 @@ Parsed ParseCommandLine(int argc, char** argv, const Offer& offer) {
 
   CLI::App app("Runs programs under an MXC policy: files, network, processes and limits.", offer.program);
   Define(app, options, offer);
+  if (own == 1) {
+    parsed.exit_code = kUsageExit;
+    parsed.message = app.help();
+    return parsed;
+  }
   try {
     app.parse(own, argv);
   } catch (const CLI::ParseError& error) {
@@ -91,6 +95,11 @@ Parsed ParseCommandLine(int argc, char** argv, const Offer& offer) {
     int code = app.exit(error, out, errors);
     parsed.exit_code = code == 0 ? 0 : kUsageExit;
     parsed.message = out.str() + errors.str();
+    return parsed;
+  }
+  if (options.spec && (options.policy || options.profile)) {
+    parsed.exit_code = kUsageExit;
+    parsed.message = "--spec brings everything with it: give it without --policy and --profile\n";
     return parsed;
   }
   bool takes_command = options.command != Command::kProfiles && options.command != Command::kDoctor &&

@@ -21,6 +21,7 @@ struct Options {
   std::optional<std::string> host_facts;  // file with HostFacts as JSON, instead of asking this host
   std::optional<std::string> report;      // run: file for the exit report; "-": standard output, behind the program's
   std::string name;                       // label of the run
+  bool all = false;                       // check: every path
   bool json = false;                      // doctor
   bool facts = false;                     // doctor: HostFacts as JSON
   std::vector<std::string> why;           // operation and object

@@ -9,7 +9,7 @@ namespace mxc {
 namespace {
 
 constexpr size_t kColumns = 80;
-constexpr std::string_view kIndent = "    ";
+constexpr size_t kIndent = 4;
 
 // One column a character, which is right for all but wide scripts and combining marks; those only wrap a little early.
 size_t Columns(std::string_view text) {
@@ -21,7 +21,18 @@ size_t Columns(std::string_view text) {
   return columns;
 }
 
-void AppendWrapped(std::string_view text, size_t column, std::string& out) {
+void AppendLine(std::string_view label, std::string_view attributes, const std::string& text, bool color,
+                std::string& out) {
+  if (color) out.append(attributes);
+  out.append(label);
+  if (color) out.append("\x1b[0m");
+  out += ' ';
+  AppendWrapped(EscapeText(text), label.size() + 1, kIndent, out);
+}
+
+}  // namespace
+
+void AppendWrapped(std::string_view text, size_t column, size_t indent, std::string& out) {
   bool first = true;
   while (!text.empty()) {
     const size_t end = text.find(' ');
@@ -29,8 +40,8 @@ void AppendWrapped(std::string_view text, size_t column, std::string& out) {
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     const size_t width = Columns(word);
     if (!first && column + 1 + width > kColumns) {
-      out.append("\n").append(kIndent);
-      column = kIndent.size();
+      out.append("\n").append(indent, ' ');
+      column = indent;
     } else if (!first) {
       out += ' ';
       ++column;
@@ -41,17 +52,6 @@ void AppendWrapped(std::string_view text, size_t column, std::string& out) {
   }
   out += '\n';
 }
-
-void AppendLine(std::string_view label, std::string_view attributes, const std::string& text, bool color,
-                std::string& out) {
-  if (color) out.append(attributes);
-  out.append(label);
-  if (color) out.append("\x1b[0m");
-  out += ' ';
-  AppendWrapped(EscapeText(text), label.size() + 1, out);
-}
-
-}  // namespace
 
 std::string FormatError(const Error& error, bool color) {
   std::string out;

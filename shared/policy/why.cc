@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/base/style.h"
 #include "shared/policy/environment.h"
 #include "shared/policy/explain.h"
 #include "shared/policy/path_tree.h"
@@ -202,9 +203,15 @@ std::string AsText(const Answer& answer) {
   constexpr std::string_view kVerdicts[] = {"allowed", "denied", "allowed with a condition"};
   std::string text = answer.question + ": " + std::string(kVerdicts[static_cast<size_t>(answer.verdict)]);
   if (!answer.how.empty()) text += " (" + answer.how + ")";
-  text += "\n  rule    " + answer.rule + "\n";
-  if (!answer.origin.empty()) text += "  from    " + answer.origin + "\n";
-  if (!answer.remedy.empty()) text += "  to allow  " + answer.remedy + "\n";
+  text += "\n";
+  auto line = [&](std::string_view label, const std::string& words) {
+    if (words.empty()) return;
+    text.append(label);
+    AppendWrapped(words, label.size(), label.size(), text);
+  };
+  line("  rule      ", answer.rule);
+  line("  from      ", answer.origin);
+  line("  to allow  ", answer.remedy);
   return text;
 }
 

@@ -53,9 +53,11 @@ TEST_CASE("why a path is open or shut") {
 TEST_CASE("an answer as text") {
   CHECK(AsText(WhyPath(Sample(), Operation::kRead, "/home/alice/.ssh/id\x1b[2J")) ==
         "read /home/alice/.ssh/id\\x1b[2J: denied (EACCES)\n"
-        "  rule    /home/alice/.ssh is denied (everything below, unless a longer path says otherwise)\n"
-        "  from    profile secrets:11\n"
-        "  to allow  add to the policy: {\"filesystem\": {\"readonlyPaths\": [\"/home/alice/.ssh\"]}}\n");
+        "  rule      /home/alice/.ssh is denied (everything below, unless a longer path\n"
+        "            says otherwise)\n"
+        "  from      profile secrets:11\n"
+        "  to allow  add to the policy: {\"filesystem\": {\"readonlyPaths\":\n"
+        "            [\"/home/alice/.ssh\"]}}\n");
 }
 
 TEST_CASE("addresses, system calls and variables") {

@@ -79,16 +79,6 @@ void Limits(Table& table, const oci::Spec& spec, const sandbox::Plan& plan, cons
   }
 }
 
-// Landlock has no deny, and can't take back what it gives for a folder above.
-bool LandlockHolds(const sandbox::ShownPath& shown, const sandbox::Plan& plan) {
-  const std::string_view access = shown.access;
-  if (access == "deny") return false;
-  if (access == "rw") return true;
-  return std::none_of(plan.shown.begin(), plan.shown.end(), [&](const sandbox::ShownPath& above) {
-    return std::string_view(above.access) == "rw" && shown.path.starts_with(above.path + "/");
-  });
-}
-
 }  // namespace
 
 std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& extension, const sandbox::Plan& plan,
@@ -143,7 +133,7 @@ std::vector<report::PathLine> AppliedPaths(const oci::Extension& extension, cons
     line.path = shown.path;
     line.access = shown.access;
     line.layers = {"mount"};
-    if (landlock_files && LandlockHolds(shown, plan)) line.layers.emplace_back("landlock");
+    if (landlock_files && shown.landlock) line.layers.emplace_back("landlock");
     for (const auto* rules : {&extension.denied, &extension.protect}) {
       for (const oci::DeniedPath& rule : *rules) {
         if (rule.path == shown.path) line.origin = rule.rule;

@@ -43,6 +43,7 @@ struct Held {
   cgroup::Limits limits;
   std::optional<cgroup::Hierarchy> hierarchy;
   std::optional<cgroup::Group> group;
+  std::optional<MovedFolder> moved;
 };
 
 Result<void> MakeGroup(const oci::Spec& spec, Held& held) {
@@ -71,7 +72,8 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   options.pidfd = launched.pidfd.get();
   if (privileged) options.cover_owner = CoverOwner(plan);
   options.kill_on_exposed = extension.on_exposed == oci::OnExposed::kKill;
-  options.state_folder = held.state.fd.get();
+  held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
+  options.state_folder = held.moved->fd();
   for (const sandbox::GuardedPath& guarded : plan.guarded) {
     options.names.push_back({guarded.path, guarded.host_parent, guarded.rule, guarded.protect, guarded.exists});
   }
@@ -113,7 +115,7 @@ void Describe(report::ExitReport& report, const oci::Spec& spec, const oci::Exte
   report.warnings = plan.notes;
 }
 
-void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& state, report::ExitReport& report) {
+void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& moved_to, report::ExitReport& report) {
   using sandbox::KeeperHow;
   for (const sandbox::KeeperEvent& event : events) {
     switch (event.how) {
@@ -127,7 +129,7 @@ void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::
         report.exposures.push_back({event.path, event.longest_window_us, "killed"});
         break;
       case KeeperHow::kMoved:
-        report.moved.push_back({event.path, state + "/" + event.detail});
+        report.moved.push_back({event.path, moved_to + "/" + event.detail});
         break;
       case KeeperHow::kLeft:
         report.warnings.push_back(event.path + " was made inside and could not be moved away: " + event.detail);
@@ -220,7 +222,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   }
   Describe(result.report, spec, extension, plan, held);
   outcome.Fill(result.report);
-  if (keeper) DescribeEvents(keeper->Finish(), held.state.path, result.report);
+  if (keeper) DescribeEvents(keeper->Finish(), held.moved->path(), result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);
     result.report.error = report::ReportError{result.failure->Describe(), result.failure->hint(), "",  "",

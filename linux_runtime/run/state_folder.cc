@@ -35,4 +35,22 @@ Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_
   return folder;
 }
 
+Result<MovedFolder> MovedFolder::Make(const StateFolder& state, const std::string& name) {
+  MovedFolder folder;
+  folder.name_ = "moved-" + name;
+  folder.path_ = state.path + "/" + folder.name_;
+  if (int error = sys::Mkdir(state.fd.get(), folder.name_.c_str(), 0700); error < 0) {
+    return sys::SystemError("make " + folder.path_, -error);
+  }
+  folder.parent_.reset(::fcntl(state.fd.get(), F_DUPFD_CLOEXEC, 0));
+  int fd = sys::OpenAt(state.fd.get(), folder.name_.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (fd < 0) return sys::SystemError("open " + folder.path_, -fd);
+  folder.fd_ = sys::UniqueFd(fd);
+  return folder;
+}
+
+MovedFolder::~MovedFolder() {
+  if (fd_.valid()) ::unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+}
+
 }  // namespace mxc::run

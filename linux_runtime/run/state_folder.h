@@ -18,4 +18,22 @@ struct StateFolder {
 // runtime_directory: the value of XDG_RUNTIME_DIR, or "".
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory);
 
+// A folder for what a run moves out of a work tree, below the state folder. Removed again when nothing came into it;
+// else it stays, since it holds somebody's data.
+class MovedFolder {
+ public:
+  static Result<MovedFolder> Make(const StateFolder& state, const std::string& name);
+  MovedFolder(MovedFolder&&) = default;
+  MovedFolder& operator=(MovedFolder&&) = default;
+  ~MovedFolder();
+
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  MovedFolder() = default;
+  std::string path_, name_;
+  sys::UniqueFd parent_, fd_;
+};
+
 }  // namespace mxc::run

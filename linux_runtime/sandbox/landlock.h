@@ -24,6 +24,7 @@ enum class LandlockAccess : uint8_t {
   kListOnly,   // list folders, at any depth below
   kReadOnly,   // read, list, execute
   kReadWrite,  // … and write, create (no device nodes), rename, link, remove
+  kWriteOnly,  // read and write what is there; nothing is created, renamed to, linked or removed
   kDevice,     // read, write and ioctl of device nodes; list their folder
 };
 

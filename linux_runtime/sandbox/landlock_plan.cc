@@ -30,6 +30,8 @@ uint64_t Rights(LandlockAccess access) {
       return kRead;
     case LandlockAccess::kReadWrite:
       return kRead | kWrite;
+    case LandlockAccess::kWriteOnly:
+      return kRead | kLandlockWriteFile | kLandlockTruncate;
     case LandlockAccess::kDevice:
       return kLandlockReadFile | kLandlockWriteFile | kLandlockReadDir | kLandlockTruncate | kLandlockIoctlDev;
   }

@@ -25,6 +25,10 @@ class MountPlanner {
 
   // For Landlock: what is shown where, with which access.
   std::vector<LandlockPath> LandlockPaths() const;
+  // on_missing: seal found a folder to seal, which takes Landlock's file rules.
+  bool needs_landlock() const { return !sealed_.empty(); }
+  // Refuses seals that Landlock can't hold, for the same reason as above.
+  Result<void> CheckSeals() const;
 
  private:
   enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
@@ -66,6 +70,11 @@ class MountPlanner {
   Result<void> SettleReadonlyAliases();
   void AddMasks();
   void NotePaths();
+  // Landlock gives what any folder above gives, so it can't hold a read-only path below a writable one.
+  bool BelowWritable(const std::string& path) const;
+  // Rules for a writable tree with sealed folders in it. Rights hold for everything below a folder, so creation is given
+  // to the folders beside the way instead.
+  void AddSealedTree(const Shown& shown, std::vector<LandlockPath>& paths) const;
 
   // Makes sure that `path` exists when it is mounted on.
   Result<void> MakeMountPoint(const std::string& path, bool directory, const std::string& what);
@@ -86,6 +95,7 @@ class MountPlanner {
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
   std::vector<std::string> passages_;
+  std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;

@@ -1,6 +1,7 @@
 // Denied and protected paths, and read-only grants that another, wider grant would show writable: each rule is about an
 // object, so it is applied at every name of that object which the container shows.
 #include <algorithm>
+#include <filesystem>
 
 #include "linux_runtime/sandbox/hard_links.h"
 #include "linux_runtime/sandbox/mount_plan.h"
@@ -113,6 +114,9 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
       return Error(Code::kRefused, rule.path + " doesn't exist yet and could be created inside (" + rule.rule + ")")
           .WithHint("create it before the run, or set x-linux.on_missing to \"watch\"");
     }
+    if (extension_.on_missing == oci::OnMissing::kSeal && name.shown->writable) {
+      sealed_.emplace(name.path, folder->canonical);
+    }
     GuardedPath guarded;
     guarded.path = JoinPath(name.path, RestBelow(existing, rule.path));
     guarded.host_parent = folder->canonical;
@@ -180,6 +184,39 @@ Result<void> MountPlanner::SettleReadonlyAliases() {
     }
   }
   return {};
+}
+
+Result<void> MountPlanner::CheckSeals() const {
+  for (const auto& [path, host] : sealed_) {
+    const Shown* shown = Locate(path);
+    if (!BelowWritable(shown->path)) continue;
+    return Error(Code::kUnsupported, "x-linux.on_missing \"seal\" can't hold in " + path +
+                                         ": it lies below a folder that is writable as a whole")
+        .WithHint("grant a folder outside of /tmp and of other writable grants, or set on_missing to \"refuse\"");
+  }
+  return {};
+}
+
+void MountPlanner::AddSealedTree(const Shown& shown, std::vector<LandlockPath>& paths) const {
+  paths.push_back({shown.path, LandlockAccess::kWriteOnly, true});
+  std::set<std::string> on_the_way;  // host paths of folders in which nothing may be created
+  for (const auto& [path, host] : sealed_) {
+    if (!IsBelow(shown.source, host)) continue;
+    for (std::string folder = host;; folder = ParentOf(folder)) {
+      on_the_way.insert(folder);
+      if (folder == shown.source) break;
+    }
+  }
+  for (const std::string& folder : on_the_way) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+      std::error_code ignored;
+      if (!entry->is_directory(ignored) || entry->is_symlink(ignored)) continue;
+      std::string child = entry->path().string();
+      if (on_the_way.contains(child)) continue;
+      paths.push_back({JoinPath(shown.path, RestBelow(shown.source, child)), LandlockAccess::kReadWrite, true});
+    }
+  }
 }
 
 }  // namespace mxc::sandbox

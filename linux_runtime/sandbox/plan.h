@@ -98,6 +98,7 @@ struct GuardedPath {
 struct ShownPath {
   std::string path;
   const char* access = "";   // "deny", "ro", "rw"
+  bool landlock = false;     // Landlock's rules, where the run has them, say the same as the mounts
 };
 
 class Plan {

@@ -10,6 +10,7 @@
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/fd.h"
 #include "linux_runtime/sys/raw.h"
+#include "shared/client/prepare.h"
 
 namespace mxc::cli {
 namespace {
@@ -92,14 +93,7 @@ Result<translate::HostFacts> LinuxHost::Facts() {
 
 Result<policy::Caller> LinuxHost::Caller() {
   translate::HostFacts facts = MXC_TRY(Facts());
-  policy::Caller caller;
-  caller.user = facts.caller.user;
-  caller.home = facts.caller.home;
-  caller.cwd = facts.caller.cwd;
-  caller.uid = facts.caller.uid;
-  caller.gid = facts.caller.gid;
-  caller.distro = facts.wsl.distribution;
-  for (const auto& [name, value] : facts.caller.env) caller.env.emplace_back(name, value);
+  policy::Caller caller = client::CallerOf(facts);
   char program[4096];
   ssize_t size = ::readlink("/proc/self/exe", program, sizeof program);
   if (size > 0) caller.own_programs.emplace_back(program, static_cast<size_t>(size));

@@ -64,11 +64,14 @@ Result<std::string> RunSpecCommand(const Options& options, Host& host) {
 Result<std::string> RunCheckCommand(const Options& options, Host& host) {
   Prepared prepared = MXC_TRY(Prepare(options, host, true));
   std::string text = policy::AsText(policy::Explain(prepared.effective, options.all));
-  translate::HostFacts facts = MXC_TRY(Facts(options, host));
+  translate::HostFacts facts = MXC_TRY(Facts(prepared, host));
   translate::Translation translation =
       MXC_TRY(translate::Translate(prepared.effective, facts, translate::FindSeccompProfile));
   text += "\n";
-  if (translation.notes.empty()) text += "This host enforces all of it.\n";
+  if (translation.notes.empty()) {
+    std::string who = options.host_facts ? "The host of " + policy::Printable(*options.host_facts) : host.FactsName();
+    text += who + " enforces all of it.\n";
+  }
   for (const std::string& note : translation.notes) text += "note: " + policy::Printable(note) + "\n";
   return text;
 }

@@ -20,6 +20,8 @@ class Host {
   virtual Result<std::string> ReadFile(const std::string& path) = 0;
   virtual Result<policy::Caller> Caller() = 0;
   virtual Result<translate::HostFacts> Facts() = 0;
+  // What Facts() describes, as the start of a sentence.
+  virtual std::string FactsName() const { return "This host"; }
   // /etc/mxc/profiles.d and /etc/mxc/policy.d. A file that can't be trusted or read is an error: fail closed.
   virtual Result<std::vector<NamedText>> AddedProfiles() = 0;
   virtual Result<std::vector<NamedText>> Floors() = 0;

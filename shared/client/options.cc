@@ -18,7 +18,8 @@ Color ParseColor(const std::string& when) {
 
 // Adds what every command that reads a policy takes.
 void AddPolicyOptions(CLI::App* command, Options& options) {
-  command->add_option("-p,--policy", options.policy, "MXC policy, JSON or YAML; - is standard input")->type_name("FILE");
+  command->add_option("-p,--policy", options.policy, "MXC policy, JSON or YAML; - is standard input")
+      ->type_name("FILE");
   command->add_option("--profile", options.profile, "profile that gives the defaults")->type_name("NAME");
   command->add_option("--host-facts", options.host_facts, "facts of another host as JSON: its `mxc doctor --facts`")
       ->type_name("FILE");
@@ -43,14 +44,17 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
         ->type_name("FILE");
     run->add_option("--report", options.report, "write the exit report; - is standard output")->type_name("FILE");
     run->add_option("--name", options.name, "label of this run")->type_name("NAME");
-    run->footer("After -- comes the command; without it the policy's commandLine runs by sh -c.\n"
-                "Exit status: the program's; 128+N signal N; 124 time-out; 125 mxc; 126, 127 not run.");
+    run->footer(
+        "After -- comes the command; without it the policy's commandLine runs by sh -c.\n"
+        "Exit status: the program's; 128+N signal N; 124 time-out; 125 mxc; 126, 127 not run.");
     CLI::App* plan = AddCommand(app, Command::kPlan, "plan", "print the steps that `run` would take", options);
     AddPolicyOptions(plan, options);
     plan->add_option("--spec", options.spec, "OCI spec instead of a policy")->type_name("FILE");
   }
-  AddPolicyOptions(AddCommand(app, Command::kSpec, "spec", "print the policy as an OCI runtime spec", options), options);
-  CLI::App* check = AddCommand(app, Command::kCheck, "check", "validate a policy; print what it comes to, and why", options);
+  AddPolicyOptions(AddCommand(app, Command::kSpec, "spec", "print the policy as an OCI runtime spec", options),
+                   options);
+  CLI::App* check =
+      AddCommand(app, Command::kCheck, "check", "validate a policy; print what it comes to, and why", options);
   AddPolicyOptions(check, options);
   check->add_flag("--all", options.all, "every path, also those of the profile");
   CLI::App* why = AddCommand(app, Command::kWhy, "why", "say which rule decides on an operation", options);
@@ -64,9 +68,11 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
       ->add_option("name", options.profile, "print this one in full")
       ->type_name("NAME");
   if (offer.run) {
-    AddCommand(app, Command::kDoctor, "doctor", "say what this host can enforce, and what to do about the rest", options)
+    AddCommand(app, Command::kDoctor, "doctor", "say what this host can enforce, and what to do about the rest",
+               options)
         ->add_flag("--json", options.json, "as JSON");
-    app.get_subcommand("doctor")->add_flag("--facts", options.facts, "the facts that translating a policy depends on, as JSON");
+    app.get_subcommand("doctor")->add_flag("--facts", options.facts,
+                                           "the facts that translating a policy depends on, as JSON");
   }
   AddCommand(app, Command::kVersion, "version", "print the version", options);
 }

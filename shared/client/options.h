@@ -30,14 +30,14 @@ struct Options {
 
 // What this build of the program can do; the rest is not offered.
 struct Offer {
-  bool run = false;      // run, plan, doctor: Linux only
-  std::string program;   // "mxc"
+  bool run = false;     // run, plan, doctor: Linux only
+  std::string program;  // "mxc"
 };
 
 struct Parsed {
   std::optional<Options> options;
-  std::string message;   // help or a usage error, to be printed
-  int exit_code = 0;     // with a message: 0 for help, 125 for a usage error
+  std::string message;  // help or a usage error, to be printed
+  int exit_code = 0;    // with a message: 0 for help, 125 for a usage error
 };
 
 Parsed ParseCommandLine(int argc, char** argv, const Offer& offer);

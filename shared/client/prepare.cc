@@ -24,7 +24,26 @@ Result<policy::Policy> ReadThePolicy(const Options& options, Host& host) {
   return policy::ReadPolicy(text, read);
 }
 
+Result<std::optional<translate::HostFacts>> ReadNamedFacts(const Options& options, Host& host) {
+  if (!options.host_facts) return std::optional<translate::HostFacts>();
+  std::string text = MXC_TRY_AS("read the host's facts", host.ReadFile(*options.host_facts));
+  std::string source = *options.host_facts == "-" ? "standard input" : *options.host_facts;
+  return std::optional<translate::HostFacts>(MXC_TRY(translate::ReadHostFacts(text, source)));
+}
+
 }  // namespace
+
+policy::Caller CallerOf(const translate::HostFacts& facts) {
+  policy::Caller caller;
+  caller.user = facts.caller.user;
+  caller.home = facts.caller.home;
+  caller.cwd = facts.caller.cwd;
+  caller.uid = facts.caller.uid;
+  caller.gid = facts.caller.gid;
+  caller.distro = facts.wsl.distribution;
+  caller.env.assign(facts.caller.env.begin(), facts.caller.env.end());
+  return caller;
+}
 
 Result<policy::ProfileSet> Profiles(Host& host) {
   policy::ProfileSet profiles = policy::EmbeddedProfiles();
@@ -41,32 +60,38 @@ Result<Prepared> Prepare(const Options& options, Host& host, bool command_option
   command.profile = options.profile;
   command.argv = options.argv;
   command.run_name = options.name;
-  bool has_command = !command.argv.empty() || (prepared.policy.process && !prepared.policy.process->command_line.empty());
+  bool has_command =
+      !command.argv.empty() || (prepared.policy.process && !prepared.policy.process->command_line.empty());
   if (!has_command) {
     if (!command_optional) {
-      return Error(Code::kUsage, "no program is named: the policy has no process.commandLine, and nothing stands after --")
+      return Error(Code::kUsage,
+                   "no program is named: the policy has no process.commandLine, and nothing stands after --")
           .WithHint("mxc run --policy FILE -- COMMAND");
     }
     command.argv = {"true"};
   }
   policy::ProfileSet profiles = MXC_TRY(Profiles(host));
-  std::vector<policy::Floor> floors =
-      MXC_TRY_AS("read the managed floor", policy::ReadFloors(MXC_TRY(host.Floors())));
+  std::vector<policy::Floor> floors = MXC_TRY_AS("read the managed floor", policy::ReadFloors(MXC_TRY(host.Floors())));
+  prepared.named_facts = MXC_TRY(ReadNamedFacts(options, host));
   policy::Caller caller = MXC_TRY(host.Caller());
+  if (prepared.named_facts) {
+    std::vector<std::string> own_programs = std::move(caller.own_programs);
+    caller = CallerOf(*prepared.named_facts);
+    caller.own_programs = std::move(own_programs);
+  }
   prepared.effective = MXC_TRY(policy::Resolve(prepared.policy, profiles, floors, caller, command));
   return prepared;
 }
 
-Result<translate::HostFacts> Facts(const Options& options, Host& host) {
-  if (!options.host_facts) return host.Facts();
-  std::string text = MXC_TRY_AS("read the host's facts", host.ReadFile(*options.host_facts));
-  return translate::ReadHostFacts(text, *options.host_facts);
+Result<translate::HostFacts> Facts(const Prepared& prepared, Host& host) {
+  if (prepared.named_facts) return *prepared.named_facts;
+  return host.Facts();
 }
 
 Result<PreparedSpec> PrepareSpec(const Options& options, Host& host) {
   PreparedSpec result;
   result.prepared = MXC_TRY(Prepare(options, host, false));
-  translate::HostFacts facts = MXC_TRY(Facts(options, host));
+  translate::HostFacts facts = MXC_TRY(Facts(result.prepared, host));
   result.translation = MXC_TRY(translate::Translate(result.prepared.effective, facts, translate::FindSeccompProfile));
   return result;
 }

@@ -1,6 +1,7 @@
 // From the command line's files to a resolved policy and its OCI spec; the same steps for every command and program.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "shared/client/host.h"
@@ -16,17 +17,22 @@ namespace mxc::client {
 struct Prepared {
   policy::Policy policy;
   policy::EffectivePolicy effective;
+  std::optional<translate::HostFacts> named_facts;  // of --host-facts
 };
+
+// Who calls, as the facts of a host have it. Without own_programs, which facts don't know.
+policy::Caller CallerOf(const translate::HostFacts& facts);
 
 // Embedded profiles and those of /etc/mxc/profiles.d.
 Result<policy::ProfileSet> Profiles(Host& host);
 
-// Reads policy, profiles and floor; resolves. Without --policy the profile alone decides. command_optional: neither
-// policy nor command line need name a program (check, why).
+// Reads policy, profiles, floor and --host-facts; resolves. Without --policy the profile alone decides. With --host-facts
+// the caller is the one of those facts. command_optional: neither policy nor command line need name a program (check,
+// why).
 Result<Prepared> Prepare(const Options& options, Host& host, bool command_optional);
 
 // --host-facts, else this host's.
-Result<translate::HostFacts> Facts(const Options& options, Host& host);
+Result<translate::HostFacts> Facts(const Prepared& prepared, Host& host);
 
 // Prepare and Translate.
 struct PreparedSpec {

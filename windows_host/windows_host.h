@@ -1,0 +1,29 @@
+// The commands' view of a Windows machine. What a policy means is settled for a Linux host that Windows can't see: its
+// facts come from a file (--host-facts, made by `mxc doctor --facts` in the distribution), else from the documented
+// generic set.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shared/client/host.h"
+
+namespace mxc::windows {
+
+class WindowsHost : public client::Host {
+ public:
+  // path: UTF-8, as Windows names files.
+  Result<std::string> ReadFile(const std::string& path) override;
+  // The generic set's: who the user is in the distribution is not known here. The client takes --host-facts' caller
+  // instead, where given.
+  Result<policy::Caller> Caller() override;
+  Result<translate::HostFacts> Facts() override;
+  std::string FactsName() const override;
+  // Nothing is added on Windows: profiles are those that mxc.exe brings. /etc/mxc/profiles.d and /etc/mxc/policy.d lie
+  // in the distribution, and a floor of Windows (HKLM\Software\Policies) is not read yet. So a spec made here is not
+  // narrowed by any managed floor, neither when it is made nor by `mxc run --spec`.
+  Result<std::vector<client::NamedText>> AddedProfiles() override { return std::vector<client::NamedText>(); }
+  Result<std::vector<client::NamedText>> Floors() override { return std::vector<client::NamedText>(); }
+};
+
+}  // namespace mxc::windows

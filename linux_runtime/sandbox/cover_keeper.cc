@@ -129,15 +129,26 @@ void CoverKeeper::MoveAway(size_t index) {
   events_.push_back(std::move(event));
 }
 
+// Until the guard's records are final. Not until it has ended: closing inotify and fanotify groups waits for SRCU grace
+// periods, 8 to 25 ms each, which its exit may spend alone. It is reaped by whoever adopts it, or here if it was quick.
+void CoverKeeper::AwaitDone() {
+  ::shutdown(socket_.get(), SHUT_WR);
+  GuardMessage message{};
+  for (;;) {
+    ssize_t size = ::recv(socket_.get(), &message, sizeof message, 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0 || message.kind == GuardMessageKind::kDone) break;
+  }
+  socket_.reset();
+  if (guard_ > 0) ::waitpid(guard_, nullptr, WNOHANG);
+  guard_ = -1;
+}
+
 std::vector<KeeperEvent> CoverKeeper::Finish() {
   if (records_ == nullptr) return {};
   OnReady();
   if (guard_died_) events_.push_back({KeeperHow::kGuardDied, "", "", 1, 0, 0, ""});
-  socket_.reset();
-  int status;
-  while (guard_ > 0 && ::waitpid(guard_, &status, 0) < 0 && errno == EINTR) {
-  }
-  guard_ = -1;
+  AwaitDone();
   for (size_t i = 0; i < options_.names.size(); ++i) {
     const KeptName& name = options_.names[i];
     const SharedRecord& record = records_[i];

@@ -99,12 +99,14 @@ class CoverKeeper {
   // Whether opens are held by fanotify, so that there is no window for them.
   bool holds_opens() const { return holds_opens_; }
 
-  // After the container has ended: a last pass over the names that nobody made before the start; ends the guard.
+  // After the container has ended: a last pass over the names that nobody made before the start; ends the guard, whose
+  // process may live on for some tens of milliseconds without doing anything.
   std::vector<KeeperEvent> Finish();
 
  private:
   CoverKeeper() = default;
   void MoveAway(size_t index);
+  void AwaitDone();
   void Kill();
 
   KeeperOptions options_;

@@ -408,7 +408,12 @@ void Guard::Run() {
   };
   for (;;) {
     if (::poll(fds, std::size(fds), -1) < 0) continue;
-    if (fds[kSocket].revents != 0) ::_exit(0);
+    if (fds[kSocket].revents != 0) {
+      // The records are final. Said before exit, which is slow: see CoverKeeper::Finish.
+      GuardMessage done{GuardMessageKind::kDone, 0, 0, 0};
+      ::send(socket_, &done, sizeof done, MSG_NOSIGNAL);
+      ::_exit(0);
+    }
     if (fds[kOrigins].revents != 0) {
       opens_->ReadOrigins([&](std::string_view folder, std::string_view name, Origin origin) {
         Made(folder, name, origin);

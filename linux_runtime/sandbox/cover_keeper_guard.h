@@ -21,7 +21,7 @@ struct SharedRecord {
   std::atomic<uint32_t> killed;             // 1: the container was killed over this name
 };
 
-enum class GuardMessageKind : uint32_t { kReady = 1, kFailed, kMadeInside };
+enum class GuardMessageKind : uint32_t { kReady = 1, kFailed, kMadeInside, kDone };
 
 struct GuardMessage {
   GuardMessageKind kind;

@@ -67,6 +67,8 @@ class MountPlanner {
   Result<void> FindLinks(std::vector<HeldObject>& objects);
   Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect);
   Result<void> HoldObject(const HeldObject& held, bool protect);
+  // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
+  bool BelowCover(const std::string& path) const;
   Result<void> SettleReadonlyAliases();
   void AddMasks();
   void NotePaths();

@@ -63,6 +63,8 @@ Result<void> MountPlanner::AddProtected() {
   std::vector<HeldObject> objects;
   for (const oci::DeniedPath& rule : extension_.protect) MXC_TRY_AS("protect " + rule.path, Open(rule, true, objects));
   for (const HeldObject& held : objects) MXC_TRY_AS("protect " + held.rule->path, HoldObject(held, true));
+  // Nobody gets there, and the guard couldn't watch it either.
+  std::erase_if(plan_.guarded, [&](const GuardedPath& guarded) { return BelowCover(guarded.path); });
   return {};
 }
 
@@ -96,6 +98,12 @@ Result<void> MountPlanner::FindLinks(std::vector<HeldObject>& objects) {
     owners[link.file]->other_links.push_back(std::move(link.path));
   }
   return {};
+}
+
+bool MountPlanner::BelowCover(const std::string& path) const {
+  return std::any_of(plan_.steps.begin(), plan_.steps.end(), [&](const Step& step) {
+    return step.op == Op::kCover && path != step.path && IsBelow(step.path, path);
+  });
 }
 
 Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect) {
@@ -139,6 +147,7 @@ Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
     for (const ContainerName& name : ContainerNames(host_name)) {
       if (!held_.insert(name.path).second) continue;
       if (protect && !name.shown->writable) continue;
+      if (BelowCover(name.path)) continue;
       Step& step = Add(protect ? Op::kReadonly : Op::kCover, name.path);
       step.directory = object.directory();
       step.verify = true;

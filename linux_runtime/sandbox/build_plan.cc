@@ -9,6 +9,7 @@
 #include "linux_runtime/sandbox/mount_plan.h"
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -236,6 +237,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   Plan plan;
   plan.uid = spec.process->user.uid;
   plan.gid = spec.process->user.gid;
+  plan.disk_uid = context.uid;
+  plan.disk_gid = context.gid;
   plan.reaper = extension.init;
   plan.namespaces = MXC_TRY(Namespaces(spec));
   MXC_TRY(PlanIds(plan, spec, extension, context));
@@ -276,7 +279,13 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     plan.use_landlock = plan.landlock.enabled();
     plan.notes.insert(plan.notes.end(), plan.landlock.notes.begin(), plan.landlock.notes.end());
   }
+  MXC_TRY(mounts.CheckSeals());
+  if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
+    return Error(Code::kUnsupported, "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
+        .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
+  }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
+  if constexpr (kWeakenable) WeakenPlan(plan);
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
@@ -48,6 +49,14 @@ Result<ParsedOptions> ParseOptions(const oci::Mount& mount, bool whole) {
     (below ? parsed.set : parsed.top_set) |= option->set;
     (below ? parsed.clear : parsed.top_clear) |= option->clear;
   }
+  for (const auto& [name, attribute] : {std::pair<const char*, uint64_t>{"readonly", MOUNT_ATTR_RDONLY},
+                                        {"nosuid", MOUNT_ATTR_NOSUID},
+                                        {"nodev", MOUNT_ATTR_NODEV},
+                                        {"noexec", MOUNT_ATTR_NOEXEC}}) {
+    if (!Without(name)) continue;
+    parsed.set &= ~attribute;
+    parsed.top_set &= ~attribute;
+  }
   return parsed;
 }
 
@@ -83,15 +92,24 @@ Result<void> MountPlanner::Build() {
   return {};
 }
 
+bool MountPlanner::BelowWritable(const std::string& path) const {
+  return std::any_of(shown_.begin(), shown_.end(), [&](const Shown& shown) {
+    return shown.writable && !shown.device && shown.path != path && shown.path != "/dev" && IsBelow(shown.path, path);
+  });
+}
+
 void MountPlanner::NotePaths() {
+  auto note = [this](const std::string& path, const char* access, bool landlock) {
+    plan_.shown.push_back({path, access, landlock});
+  };
   for (const Shown& shown : shown_) {
-    if (shown.granted) plan_.shown.push_back({shown.path, shown.writable ? "rw" : "ro"});
+    if (shown.granted) note(shown.path, shown.writable ? "rw" : "ro", shown.writable || !BelowWritable(shown.path));
   }
   for (const Step& step : plan_.steps) {
-    if (step.op == Op::kCover) plan_.shown.push_back({step.path, "deny"});
-    if (step.op == Op::kReadonly && step.verify) plan_.shown.push_back({step.path, "ro"});
+    if (step.op == Op::kCover) note(step.path, "deny", false);
+    if (step.op == Op::kReadonly && step.verify) note(step.path, "ro", false);
   }
-  for (const std::string& passage : passages_) plan_.shown.push_back({passage, "deny"});
+  for (const std::string& passage : passages_) note(passage, "deny", false);
 }
 
 Result<void> MountPlanner::AddRoot() {
@@ -330,6 +348,12 @@ void MountPlanner::AddMasks() {
 std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
   std::vector<LandlockPath> paths;
   for (const Shown& shown : shown_) {
+    bool sealed = shown.kind == Kind::kHost && shown.writable &&
+                  std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
+    if (sealed) {
+      AddSealedTree(shown, paths);
+      continue;
+    }
     LandlockAccess access = LandlockAccess::kReadOnly;
     if (shown.path == "/" && shown.kind == Kind::kOurTmpfs) {
       access = LandlockAccess::kListOnly;

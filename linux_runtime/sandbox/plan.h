@@ -113,6 +113,7 @@ class Plan {
   bool parent_writes_maps = false;
   bool use_newidmap = false;            // several ids without privilege: newuidmap and newgidmap write the maps
   int cgroup_fd = -1;                   // v2: CLONE_INTO_CGROUP
+  uint32_t disk_uid = 0, disk_gid = 0;  // the caller's, whose files the prepared mounts show as the container user's
   std::vector<OwnedMount> prepared;     // detached mounts that steps refer to by fd
 
   // The program.

@@ -42,6 +42,10 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
   if (*policy.host_loopback == policy::Default::kAllow) {
     return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoNetwork, "set it to \"deny\"");
   }
+  if (*policy.identity == policy::Identity::kHostRoot && !facts.root) {
+    return Unsupported(policy.identity, "x-linux.identity \"host-root\": only root has the host's ids to give",
+                       "leave it at \"caller\": files written inside are the caller's");
+  }
   if (*policy.time_namespace && !facts.time_namespaces) {
     return Unsupported(policy.time_namespace, "x-linux.timeNamespace: this kernel has no time namespaces",
                        "take the field out, or use Linux 5.6 or later with CONFIG_TIME_NS");
@@ -129,13 +133,36 @@ Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, 
   return {};
 }
 
-void AddNamespaces(const EffectivePolicy& policy, oci::Linux& os) {
+void AddNamespaces(const EffectivePolicy& policy, oci::Linux& os, std::vector<std::string>& notes) {
+  const bool host_ids = *policy.identity == policy::Identity::kHostRoot;
   os.namespaces.reserve(std::size(kNamespaces) + 1);
-  for (const char* type : kNamespaces) os.namespaces.push_back({type, ""});
+  for (std::string_view type : kNamespaces) {
+    if (host_ids && type == "user") continue;
+    os.namespaces.push_back({std::string(type), ""});
+  }
+  if (host_ids) {
+    notes.emplace_back("weaker: identity is host-root, so uid 0 inside is the host's, without its capabilities");
+  }
   if (*policy.time_namespace) os.namespaces.push_back({"time", ""});
 }
 
-void AddMasks(const PathLayout& layout, oci::Linux& os) {
+// Mapping uid 0 into a nested user namespace takes CAP_SETFCAP (Linux 5.12), which nobody has inside; so where sandboxes
+// are to be made inside, root is an ordinary user there.
+HostFacts Inside(const EffectivePolicy& policy, const HostFacts& facts) {
+  HostFacts inside = facts;
+  if (!*policy.nesting || facts.caller.uid != 0 || *policy.identity == policy::Identity::kHostRoot) return inside;
+  inside.caller.uid = inside.caller.gid = 1000;
+  inside.caller.user = inside.caller.group = "user";
+  return inside;
+}
+
+// Nested sandboxes mount a /proc of their own, which the kernel refuses while parts of the one they see are covered; and
+// who may do that can look under the masks anyway. What they hide belongs to the host's root, who is nobody inside.
+void AddMasks(const EffectivePolicy& policy, const PathLayout& layout, oci::Linux& os, std::vector<std::string>& notes) {
+  if (*policy.nesting) {
+    notes.emplace_back("weaker: nesting is on, so nothing in /proc is masked; what is there belongs to the host's root");
+    return;
+  }
   os.masked_paths.assign(std::begin(kMaskedPaths), std::end(kMaskedPaths));
   for (const char* path : kMaskedSysPaths) {
     if (layout.ShowsHost(path)) os.masked_paths.emplace_back(path);
@@ -177,13 +204,13 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   AddOwnMounts(policy, spec.mounts);
   PathLayout layout(policy);
   MXC_TRY(layout.Write(spec, extension, translation.notes));
-  if (extension.empty_root) AddGeneratedFiles(policy, facts, layout, extension.files);
+  if (extension.empty_root) AddGeneratedFiles(policy, Inside(policy, facts), layout, extension.files);
 
-  MXC_TRY(AddProcess(policy, facts, layout, spec));
+  MXC_TRY(AddProcess(policy, Inside(policy, facts), layout, spec));
   MXC_TRY(AddLimits(policy, facts, spec, extension, translation.notes));
-  AddNamespaces(policy, spec.linux);
+  AddNamespaces(policy, spec.linux, translation.notes);
   MXC_TRY(AddSeccomp(policy, find_seccomp, spec));
-  AddMasks(layout, spec.linux);
+  AddMasks(policy, layout, spec.linux, translation.notes);
   MXC_TRY(AddLandlock(policy, facts, extension, translation.notes));
 
   extension.on_exposed = OnExposedOf(*policy.on_exposed);

@@ -305,6 +305,30 @@ TEST_CASE("Landlock follows the kernel") {
   CHECK(*Must(policy, facts).extension.landlock->tcp_bind == std::vector<uint16_t>{8080});
 }
 
+TEST_CASE("nesting leaves /proc whole, and root is an ordinary user inside") {
+  EffectivePolicy policy = BasePolicy();
+  policy.nesting.value = true;
+  HostFacts facts = HostFacts::Generic();
+  facts.root = true;
+  facts.caller.uid = facts.caller.gid = 0;
+  Done done = Must(policy, facts);
+  CHECK(done.spec.linux.masked_paths.empty());
+  CHECK(done.spec.linux.readonly_paths.empty());
+  CHECK(done.spec.process->user.uid == 1000);
+  CHECK(Mentions(done.notes, "nothing in /proc is masked"));
+}
+
+TEST_CASE("host-root is root's alone, and has no user namespace") {
+  EffectivePolicy policy = BasePolicy();
+  policy.identity.value = policy::Identity::kHostRoot;
+  CHECK(MustFail(policy).code() == Code::kUnsupported);
+  HostFacts facts = HostFacts::Generic();
+  facts.root = true;
+  Done done = Must(policy, facts);
+  for (const oci::Namespace& one : done.spec.linux.namespaces) CHECK(one.type != "user");
+  CHECK(Mentions(done.notes, "host-root"));
+}
+
 TEST_CASE("nesting needs its seccomp list") {
   EffectivePolicy policy = BasePolicy();
   policy.nesting.value = true;

@@ -1,4 +1,5 @@
 // mxc for Linux and WSL shells.
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,14 @@ int PrintError(const Error& error, client::Color color) {
   std::string text = FormatError(error, ColorOn(color, 2));
   ::fwrite(text.data(), 1, text.size(), stderr);
   return kOurError;
+}
+
+// Before anything is opened: a file of ours must not land on a standard stream that the caller had closed.
+bool FillStandardStreams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
+  }
+  return true;
 }
 
 // The memory that holds the arguments, one after the other.
@@ -81,4 +90,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace mxc::cli
 
-int main(int argc, char** argv) { return mxc::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  if (!mxc::cli::FillStandardStreams()) return mxc::cli::kOurError;
+  return mxc::cli::Main(argc, argv);
+}

@@ -207,6 +207,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   supervise.kill_all = end;
   supervise.on_started = [&](int) {
     if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
+    SweepMovedFolders(held.state, SupervisorLives);
   };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);

@@ -1,9 +1,18 @@
 #include "linux_runtime/run/state_folder.h"
 
+#include <dirent.h>
+
+#include <memory>
+#include <string_view>
+
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::run {
+
+namespace {
+constexpr std::string_view kMovedPrefix = "moved-";
+}  // namespace
 
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory) {
   StateFolder folder;
@@ -37,7 +46,7 @@ Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_
 
 Result<MovedFolder> MovedFolder::Make(const StateFolder& state, const std::string& name) {
   MovedFolder folder;
-  folder.name_ = "moved-" + name;
+  folder.name_ = std::string(kMovedPrefix) + name;
   folder.path_ = state.path + "/" + folder.name_;
   if (int error = sys::Mkdir(state.fd.get(), folder.name_.c_str(), 0700); error < 0) {
     return sys::SystemError("make " + folder.path_, -error);
@@ -51,6 +60,21 @@ Result<MovedFolder> MovedFolder::Make(const StateFolder& state, const std::strin
 
 MovedFolder::~MovedFolder() {
   if (fd_.valid()) ::unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+}
+
+void SweepMovedFolders(const StateFolder& state, const std::function<bool(const std::string& name)>& alive) {
+  int fd = sys::OpenAt(state.fd.get(), ".", O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return;
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), ::closedir);
+  if (!stream) {
+    sys::Close(fd);
+    return;
+  }
+  while (const dirent* entry = ::readdir(stream.get())) {
+    std::string_view name = entry->d_name;
+    if (!name.starts_with(kMovedPrefix) || alive(std::string(name.substr(kMovedPrefix.size())))) continue;
+    ::unlinkat(state.fd.get(), entry->d_name, AT_REMOVEDIR);  // ENOTEMPTY: somebody's data
+  }
 }
 
 }  // namespace mxc::run

@@ -1,6 +1,7 @@
 // Where mxc keeps what must outlive a process: /run/mxc as root; $XDG_RUNTIME_DIR/mxc for others, else /tmp/mxc-UID.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "linux_runtime/sys/fd.h"
@@ -35,5 +36,9 @@ class MovedFolder {
   std::string path_, name_;
   sys::UniqueFd parent_, fd_;
 };
+
+// Removes the empty MovedFolders of runs that were killed: those for whose name alive() is false. Never an error: what
+// can't be removed stays for the next time.
+void SweepMovedFolders(const StateFolder& state, const std::function<bool(const std::string& name)>& alive);
 
 }  // namespace mxc::run

@@ -39,8 +39,7 @@ Result<std::string> ReadAll(void* handle, const std::string& name, size_t limit)
       if (error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF) return text;
       return SystemError("read " + name, error);
     }
-    // A pipe hands on a write of nothing as a read of nothing; its end is an error, above.
-    if (count == 0 && ::GetFileType(handle) != FILE_TYPE_PIPE) return text;
+    if (count == 0) return text;
     text.append(buffer, count);
     if (text.size() > limit) {
       return Error(Code::kInvalid, name + ": more than " + std::to_string(limit >> 20) + " MiB, which no policy needs")

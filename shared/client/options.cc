@@ -33,6 +33,8 @@ CLI::App* AddCommand(CLI::App& app, Command command, const char* name, const cha
 
 void Define(CLI::App& app, Options& options, const Offer& offer) {
   app.require_subcommand(1);
+  // CLI11's default on Windows, where it would take /home/me for an option.
+  app.allow_windows_style_options(false);
   app.add_option_function<std::string>(
          "--color", [&options](const std::string& when) { options.color = ParseColor(when); }, "auto, always or never")
       ->type_name("WHEN");

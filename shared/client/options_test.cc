@@ -23,6 +23,13 @@ TEST_CASE("What stands after -- belongs to the program") {
   CHECK(parsed.options->argv == std::vector<std::string>{"grep", "--policy", "x", "--", "y"});
 }
 
+TEST_CASE("A path of Linux is no option, on Windows either") {
+  Parsed parsed = Parse({"mxc", "why", "read", "/home/me"}, false);
+  REQUIRE(parsed.options);
+  CHECK(parsed.options->why == std::vector<std::string>{"read", "/home/me"});
+  CHECK(Parse({"mxc", "spec", "/policy", "p.json"}, false).exit_code == 125);
+}
+
 TEST_CASE("Where nothing can run, run, plan and doctor are unknown") {
   for (const char* command : {"run", "plan", "doctor"}) {
     CAPTURE(command);

@@ -119,6 +119,13 @@ TEST_CASE("syntax errors have a line and a column") {
   CHECK_FALSE(ReadSpec("{\"ociVersion\":\"\xff\"}", "c.json").ok());
 }
 
+TEST_CASE("UTF-16, as Windows PowerShell writes it, is named") {
+  auto spec = ReadSpec(std::string_view("\xFF\xFE{\0}\0", 6), "spec.json");
+  REQUIRE_FALSE(spec.ok());
+  CHECK(spec.error().Describe() == "spec.json:1:1: not JSON: the text is UTF-16");
+  CHECK(spec.error().hint().find("UTF-8") != std::string::npos);
+}
+
 TEST_CASE("deep nesting and huge input are refused") {
   std::string deep = R"({"ociVersion":"1","x":)" + std::string(100000, '[') + std::string(100000, ']') + "}";
   auto spec = ReadSpec(deep, "c.json");

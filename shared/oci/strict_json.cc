@@ -78,6 +78,11 @@ Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& sou
                                      std::to_string(max_bytes))
         .WithPosition({source, 0, 0, ""});
   }
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    return Error(Code::kInvalid, "not JSON: the text is UTF-16")
+        .WithPosition({source, 1, 1, ""})
+        .WithHint("save it as UTF-8: > and | change the encoding in Windows PowerShell, but not in cmd and PowerShell 7.4");
+  }
   std::vector<Level> levels;
   std::optional<Error> error;
   auto refuse = [&](std::string message) {

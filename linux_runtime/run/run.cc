@@ -80,13 +80,15 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   return sandbox::CoverKeeper::Start(std::move(options));
 }
 
-// The container's root stands: watch what must stay denied, then let it go on.
+// Once the container's root stands: watch what must stay denied, then let it go on. The guard gets ready meanwhile.
 Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& plan, sandbox::Launched& launched,
                                                           const oci::Extension& extension, bool privileged, Held& held) {
   std::optional<sandbox::CoverKeeper> keeper;
   if (!plan.guarded.empty()) {
-    if (!launched.AwaitRoot()) return keeper;
-    keeper.emplace(MXC_TRY_AS("watch denied and protected names", StartKeeper(plan, launched, extension, privileged, held)));
+    constexpr char kWhat[] = "watch denied and protected names";
+    keeper.emplace(MXC_TRY_AS(kWhat, StartKeeper(plan, launched, extension, privileged, held)));
+    if (!launched.AwaitRoot()) return std::optional<sandbox::CoverKeeper>();
+    MXC_TRY_AS(kWhat, keeper->Join());
     MXC_TRY(launched.Continue());
   }
   return keeper;

@@ -57,19 +57,24 @@ Result<CoverKeeper> CoverKeeper::Start(KeeperOptions options) {
   if (pid < 0) return sys::SystemError("start the guard of denied paths", errno);
   if (pid == 0) RunGuard(keeper.options_, guard_end.get(), keeper.records_);
   keeper.guard_ = pid;
-  guard_end.reset();
+  return keeper;
+}
 
-  pollfd wait{keeper.socket_.get(), POLLIN, 0};
+Result<void> CoverKeeper::Join() {
+  if (records_ == nullptr) return {};
+  char go = 1;
+  ::send(socket_.get(), &go, 1, MSG_NOSIGNAL);
+  pollfd wait{socket_.get(), POLLIN, 0};
   int ready;
   while ((ready = ::poll(&wait, 1, kReadyTimeoutMs)) < 0 && errno == EINTR) {
   }
   GuardMessage message{};
-  long size = ready > 0 ? sys::Check(::recv(keeper.socket_.get(), &message, sizeof message, 0)) : 0;
+  long size = ready > 0 ? sys::Check(::recv(socket_.get(), &message, sizeof message, 0)) : 0;
   while (size == sizeof message && message.kind == GuardMessageKind::kMadeInside) {
-    size = ::recv(keeper.socket_.get(), &message, sizeof message, 0);
+    size = ::recv(socket_.get(), &message, sizeof message, 0);
   }
   if (ready == 0) {
-    ::kill(pid, SIGKILL);
+    ::kill(guard_, SIGKILL);
     return Error(Code::kSystem, "start the guard of denied paths: it was not ready after 10 s");
   }
   if (size != sizeof message) return Error(Code::kSystem, "start the guard of denied paths: it ended");
@@ -77,8 +82,8 @@ Result<CoverKeeper> CoverKeeper::Start(KeeperOptions options) {
     const char* step = message.step < std::size(kGuardSteps) ? kGuardSteps[message.step] : "start";
     return sys::SystemError(std::string("start the guard of denied paths: ") + step, message.error);
   }
-  keeper.holds_opens_ = message.step != 0;
-  return keeper;
+  holds_opens_ = message.step != 0;
+  return {};
 }
 
 void CoverKeeper::Kill() {

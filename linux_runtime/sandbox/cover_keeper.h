@@ -84,9 +84,12 @@ struct KeeperEvent {
 
 class CoverKeeper {
  public:
-  // Starts the guard, which makes sure of every name before this returns. Call it when the container's root stands and
-  // before its program runs; the caller must have no other thread. Errors: kSystem.
+  // Starts the guard's process, which gets ready as far as it can while the container still builds its root. The caller
+  // must have no other thread. Errors: kSystem.
   static Result<CoverKeeper> Start(KeeperOptions options);
+  // The guard joins the container and makes sure of every name before this returns. Call it once, when the container's
+  // root stands and before its program runs. Errors: kSystem.
+  Result<void> Join();
 
   CoverKeeper(CoverKeeper&& other) noexcept;
   CoverKeeper& operator=(CoverKeeper&&) = delete;

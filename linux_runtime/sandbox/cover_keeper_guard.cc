@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 
 #include "linux_runtime/sandbox/cover_keeper_opens.h"
@@ -88,6 +89,8 @@ class Guard {
 
  private:
   [[noreturn]] void Fail(Step step, long error);
+  void GetReady();
+  void AwaitRoot();
   void Join();
   void MakeCovers(int mount_namespace, int unmapped);
   void CloseOthers();
@@ -138,15 +141,12 @@ void Guard::CloseOthers() {
   sys::CloseRange(next, ~0u, 0);
 }
 
-void Guard::Join() {
+// Everything that needs neither the container's root nor its namespaces.
+void Guard::GetReady() {
+  CloseOthers();
   int proc = sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
   if (proc < 0) Fail(kOpenProc, proc);
   proc_.reset(proc);
-  const std::string task = std::to_string(options_.pid);
-  sys::UniqueFd user(sys::OpenAt(proc, (task + "/ns/user").c_str(), O_RDONLY));
-  sys::UniqueFd mounts(sys::OpenAt(proc, (task + "/ns/mnt").c_str(), O_RDONLY));
-  if (mounts.get() < 0) Fail(kOpenProc, mounts.get());
-  if (user.get() < 0) Fail(kOpenProc, user.get());
   if (options_.hold_opens) opens_.emplace(proc);
   int inotify = sys::InotifyInit();
   if (inotify < 0) Fail(kWatch, inotify);
@@ -156,6 +156,23 @@ void Guard::Join() {
   if (options_.cover_owner) {
     if (int error = MakeCoverBase(&covers_, *options_.cover_owner, -1); error < 0) Fail(kMakeCovers, error);
   }
+}
+
+void Guard::AwaitRoot() {
+  char go = 0;
+  long size;
+  while ((size = sys::Check(::recv(socket_, &go, 1, 0))) == -EINTR) {
+  }
+  if (size != 1) ::_exit(0);  // the container failed to start, or the supervisor is gone
+}
+
+void Guard::Join() {
+  const int proc = proc_.get();
+  const std::string task = std::to_string(options_.pid);
+  sys::UniqueFd user(sys::OpenAt(proc, (task + "/ns/user").c_str(), O_RDONLY));
+  sys::UniqueFd mounts(sys::OpenAt(proc, (task + "/ns/mnt").c_str(), O_RDONLY));
+  if (mounts.get() < 0) Fail(kOpenProc, mounts.get());
+  if (user.get() < 0) Fail(kOpenProc, user.get());
   // A container without a user namespace of its own: joining one's own is refused (EINVAL), and not needed.
   if (int error = sys::SetNs(user.get(), CLONE_NEWUSER); error < 0 && error != -EINVAL) Fail(kJoinUser, error);
   int unmapped = -1;
@@ -228,9 +245,16 @@ void Guard::Prepare() {
     watches_->Add(std::move(parts));
     targets_.push_back(std::move(target));
   }
-  for (size_t i = 0; i < targets_.size(); ++i) {
-    if (int error = Arm(i); error < 0) Fail(kWatch, error);
-  }
+  // Names often share their folder: one pair of marks each.
+  std::map<std::pair<int, bool>, std::string> marked;
+  int error = watches_->ArmAll(root_.get(), [&](size_t index, int parent) {
+    if (!opens_) return;
+    Target& target = targets_[index];
+    auto [at, fresh] = marked.try_emplace({parent, target.name->protect});
+    if (fresh) at->second = opens_->Mark(parent, target.name->protect);
+    target.folder_key = at->second;
+  });
+  if (error < 0) Fail(kWatch, error);
   EnsureAll();
 }
 
@@ -392,7 +416,8 @@ bool Guard::Refuse(const HeldOpen& open) {
 }
 
 void Guard::Run() {
-  CloseOthers();
+  GetReady();
+  AwaitRoot();
   Join();
   Prepare();
   GuardMessage ready{GuardMessageKind::kReady, 0, 0, opens_ && opens_->complete() ? 1u : 0u};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 
 #include "linux_runtime/sys/inotify.h"
@@ -59,6 +60,44 @@ int NameWatches::Arm(size_t index, int root, const std::function<void(int)>& on_
     int next = sys::OpenAt2(folder.get(), entry.parts[depth].c_str(), O_PATH | O_NOFOLLOW | O_DIRECTORY, 0,
                             RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH);
     folder.reset(next < 0 ? -1 : next);
+  }
+  return failed;
+}
+
+int NameWatches::ArmAll(int root, const std::function<void(size_t, int)>& on_parent) {
+  struct Folder {
+    sys::UniqueFd fd;
+    int watch = -1;
+  };
+  // By path. A folder replaced meanwhile raises an event in the one above, which is watched before it is opened.
+  std::map<std::string, Folder> folders;
+  int failed = 0;
+  for (size_t index = 0; index < entries_.size(); ++index) {
+    Entry& entry = entries_[index];
+    std::string path;
+    const Folder* above = nullptr;
+    for (size_t depth = 0; depth < entry.parts.size(); ++depth) {
+      auto [at, fresh] = folders.try_emplace(path);
+      Folder& folder = at->second;
+      if (fresh) {
+        const char* name = depth == 0 ? "." : entry.parts[depth - 1].c_str();
+        uint64_t resolve = depth == 0 ? 0 : RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
+        int fd = sys::OpenAt2(depth == 0 ? root : above->fd.get(), name, O_PATH | O_NOFOLLOW | O_DIRECTORY, 0, resolve);
+        folder.fd.reset(fd < 0 ? -1 : fd);
+        folder.watch = fd < 0 ? -ENOENT : sys::InotifyAddFolder(inotify_.get(), fd, kMask);
+      }
+      if (!folder.fd.valid()) break;
+      if (folder.watch >= 0) {
+        entry.watches[depth] = folder.watch;
+        users_[folder.watch].emplace_back(index, depth);
+      } else if (depth + 1 == entry.parts.size() || folder.watch != -EACCES) {
+        failed = folder.watch;  // as in Arm
+      }
+      if (depth + 1 == entry.parts.size()) on_parent(index, folder.fd.get());
+      above = &folder;
+      path += '/';
+      path += entry.parts[depth];
+    }
   }
   return failed;
 }

@@ -25,6 +25,10 @@ class NameWatches {
   // of the folder that holds the name when it exists. 0, or -errno of a folder that exists but can't be watched.
   int Arm(size_t index, int root, const std::function<void(int)>& on_parent);
 
+  // The same for every name at once, before any was armed: each folder is opened and watched once. The descriptor that
+  // on_parent gets stays open, and so unique, until this returns.
+  int ArmAll(int root, const std::function<void(size_t index, int folder)>& on_parent);
+
   // Reads what happened. changed is called with an index whose name itself changed (way: false) or whose way did.
   void Read(const std::function<void(size_t index, bool way)>& changed);
 

@@ -154,6 +154,8 @@ BoxResult RunBox(const std::string& work, const BoxOptions& options, const std::
     Result<sandbox::CoverKeeper> started = sandbox::CoverKeeper::Start(std::move(keep));
     if (!started.ok()) throw std::runtime_error(started.error().Describe());
     keeper.emplace(std::move(started).value());
+    Result<void> joined = keeper->Join();
+    if (!joined.ok()) throw std::runtime_error(joined.error().Describe());
     result.held_opens = keeper->holds_opens();
   }
   sys::Write(pair[0], "g", 1);

@@ -49,15 +49,17 @@ Result<ParsedOptions> ParseOptions(const oci::Mount& mount, bool whole) {
     (below ? parsed.set : parsed.top_set) |= option->set;
     (below ? parsed.clear : parsed.top_clear) |= option->clear;
   }
-  for (const auto& [name, attribute] : {std::pair<const char*, uint64_t>{"readonly", MOUNT_ATTR_RDONLY},
-                                        {"nosuid", MOUNT_ATTR_NOSUID},
-                                        {"nodev", MOUNT_ATTR_NODEV},
-                                        {"noexec", MOUNT_ATTR_NOEXEC}}) {
-    if (!Without(name)) continue;
-    parsed.set &= ~attribute;
-    parsed.top_set &= ~attribute;
-  }
   return parsed;
+}
+
+// What the mount gets; the plan around it (Landlock's rules) goes by the options themselves.
+uint64_t AttributesToSet(const ParsedOptions& options) {
+  uint64_t attributes = options.set | options.top_set;
+  if (Without("readonly")) attributes &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
+  if (Without("nosuid")) attributes &= ~static_cast<uint64_t>(MOUNT_ATTR_NOSUID);
+  if (Without("nodev")) attributes &= ~static_cast<uint64_t>(MOUNT_ATTR_NODEV);
+  if (Without("noexec")) attributes &= ~static_cast<uint64_t>(MOUNT_ATTR_NOEXEC);
+  return attributes;
 }
 
 std::string MountField(size_t index, const char* field) {
@@ -220,7 +222,7 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
   for (const auto& type : kTypes) {
     if (mount.type != type.type) continue;
     Step& step = Add(type.op, path);
-    step.flags = options.set | options.top_set;
+    step.flags = AttributesToSet(options);
     std::vector<const char*> data;
     for (const auto& [key, value] : options.data) {
       data.push_back(plan_.Intern(key));
@@ -279,7 +281,7 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   step.text = plan_.Intern(object.canonical);
   step.directory = object.directory();
   step.recursive = options.recursive;
-  step.flags = options.set | options.top_set;
+  step.flags = AttributesToSet(options);
   step.clear = options.clear | options.top_clear;
   step.verify = true;
   step.device = object.device;

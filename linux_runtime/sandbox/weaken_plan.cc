@@ -39,6 +39,7 @@ void WeakenMounts(Plan& plan) {
     RemoveOp(plan, Op::kCover);
     RemoveOp(plan, Op::kMakeCovers);
   }
+  if (Without("keeper")) DropKeeper(plan);
   if (Without("tmpfs-limits")) {
     for (Step& step : plan.steps) {
       if (step.op == Op::kTmpfs) step.options = plan.InternOptions({"mode", "1777"});
@@ -92,10 +93,22 @@ void WeakenNamespaces(Plan& plan) {
   }
 }
 
+// Without a user namespace nothing can be kept that the caller doesn't have.
+uint64_t OwnCapabilities() {
+  struct {
+    uint32_t version;
+    int pid;
+  } header{0x20080522, 0};
+  uint32_t data[6] = {};  // effective, permitted, inheritable: low halves, then high halves
+  if (sys::CapGet(&header, data) < 0) return 0;
+  return data[1] | uint64_t{data[4]} << 32;
+}
+
 void WeakenProcess(Plan& plan) {
   if (Without("capabilities")) {
-    constexpr uint64_t kAll = (uint64_t{1} << 41) - 1;  // up to CAP_CHECKPOINT_RESTORE
-    plan.bounding = plan.permitted = plan.effective = plan.inheritable = plan.ambient = kAll;
+    uint64_t all = (uint64_t{1} << 41) - 1;  // up to CAP_CHECKPOINT_RESTORE
+    if ((plan.namespaces & CLONE_NEWUSER) == 0) all &= OwnCapabilities();
+    plan.bounding = plan.permitted = plan.effective = plan.inheritable = plan.ambient = all;
   }
   if (Without("no-new-privs")) plan.no_new_privileges = false;
   if (Without("rlimits")) plan.rlimits.clear();

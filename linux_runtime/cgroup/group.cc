@@ -129,6 +129,16 @@ Result<sys::UniqueFd> Group::OpenOomEvents() const {
   return event;
 }
 
+bool Group::RemoveEmpty() {
+  CloseJoinFds();
+  while (!parts_.empty()) {
+    if (parts_.back().parent.RemoveTree(parts_.back().name, Milliseconds(0)) < 0) return false;
+    parts_.pop_back();
+  }
+  owned_ = false;
+  return true;
+}
+
 Result<void> Group::Destroy(Milliseconds patience) {
   owned_ = false;
   CloseJoinFds();

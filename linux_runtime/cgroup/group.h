@@ -75,6 +75,8 @@ class Group {
   Result<void> Kill(Milliseconds patience = Milliseconds(2000));
   // Removes the group, and groups below it. EBUSY after `patience`: processes are still in it.
   Result<void> Destroy(Milliseconds patience = Milliseconds(1000));
+  // Removes the group if nothing is in it; false if something is, which Kill and Destroy then deal with.
+  bool RemoveEmpty();
   // The destructor leaves the group alone from now on.
   void Release() { owned_ = false; }
 

@@ -107,7 +107,6 @@ std::string CgroupLayer(const Held& held) {
 
 void Describe(report::ExitReport& report, const oci::Spec& spec, const oci::Extension& extension,
               const sandbox::Plan& plan, const Held& held) {
-  report.end_unix_us = UnixMicroseconds();
   report.run = extension.run_name;
   report.policy_digest = extension.policy_digest;
   report.profile = extension.profile;
@@ -152,6 +151,8 @@ void EndGroup(Held& held, report::ExitReport& report) {
     report.limits.push_back({"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
     report.limits.push_back({"pids", held.limits.pids, usage->pids_peak, usage->pids_refused.value_or(0)});
   }
+  // With a pid namespace nothing is left in it, and a group that holds processes can't be removed.
+  if (held.group->RemoveEmpty()) return;
   if (Result<void> killed = held.group->Kill(); !killed.ok()) report.warnings.push_back(killed.error().Describe());
   if (Result<void> removed = held.group->Destroy(); !removed.ok()) report.warnings.push_back(removed.error().Describe());
 }
@@ -221,9 +222,13 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
         }
       });
     }
+    // What the report says of the plan takes a while to write down; the program starts meanwhile.
+    Describe(result.report, spec, extension, plan, held);
     outcome = supervisor.Wait();
   }
-  Describe(result.report, spec, extension, plan, held);
+  result.report.end_unix_us = UnixMicroseconds();
+  if (keeper) keeper->Dismiss();
+  EndGroup(held, result.report);
   outcome.Fill(result.report);
   if (keeper) DescribeEvents(keeper->Finish(), held.moved->path(), result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
@@ -235,7 +240,6 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   } else if (outcome.how == supervise::How::kKilled && !outcome.killed_because.empty()) {
     result.failure = Error(Code::kRefused, "the program was killed: " + outcome.killed_because);
   }
-  EndGroup(held, result.report);
   return result;
 }
 

@@ -134,10 +134,14 @@ void CoverKeeper::MoveAway(size_t index) {
   events_.push_back(std::move(event));
 }
 
+void CoverKeeper::Dismiss() {
+  if (socket_.valid()) ::shutdown(socket_.get(), SHUT_WR);
+}
+
 // Until the guard's records are final. Not until it has ended: closing inotify and fanotify groups waits for SRCU grace
 // periods, 8 to 25 ms each, which its exit may spend alone. It is reaped by whoever adopts it, or here if it was quick.
 void CoverKeeper::AwaitDone() {
-  ::shutdown(socket_.get(), SHUT_WR);
+  Dismiss();
   GuardMessage message{};
   for (;;) {
     ssize_t size = ::recv(socket_.get(), &message, sizeof message, 0);

@@ -105,6 +105,8 @@ class CoverKeeper {
   // After the container has ended: a last pass over the names that nobody made before the start; ends the guard, whose
   // process may live on for some tens of milliseconds without doing anything.
   std::vector<KeeperEvent> Finish();
+  // Before Finish, when the container has ended: lets the guard end while the caller does something else.
+  void Dismiss();
 
  private:
   CoverKeeper() = default;

@@ -51,6 +51,12 @@ bool IsDocument(const std::string& name) {
 
 Result<std::vector<client::NamedText>> ReadTrustedFolder(const std::string& folder) {
   std::vector<client::NamedText> texts;
+  // Who may write the folder above can put another one in its place, or take it away.
+  const std::string above = folder.substr(0, folder.rfind('/'));
+  int around = sys::OpenAt(AT_FDCWD, above.c_str(), O_PATH | O_DIRECTORY);
+  if (around == -ENOENT) return texts;
+  if (around < 0) return sys::SystemError("open " + above, -around);
+  MXC_TRY(CheckOwner(sys::UniqueFd(around).get(), above));
   int opened = sys::OpenAt(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY);
   if (opened == -ENOENT) return texts;
   if (opened < 0) return sys::SystemError("open " + folder, -opened);

@@ -44,9 +44,19 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
     job.effective = std::move(prepared.prepared.effective);
     return job;
   }
+  // A spec says nothing of the policy behind it, so a floor can't be held against it.
+  if (std::vector<client::NamedText> floors = MXC_TRY_AS("read the managed floor", host.Floors()); !floors.empty()) {
+    return Error(Code::kRefused, "--spec is refused here: this machine has a managed floor, " + floors.front().first)
+        .WithHint("use --policy: a policy is cut down to what the floor allows");
+  }
   std::string source = *options.spec == "-" ? "standard input" : *options.spec;
   std::string text = MXC_TRY_AS("read the spec", host.ReadFile(*options.spec));
   job.spec = MXC_TRY(oci::ReadSpec(text, source));
+  if (!(job.spec.hooks == oci::Hooks{})) {
+    return Error(Code::kUnsupported, "/hooks: mxc run starts no hooks, which would run outside of the sandbox")
+        .WithPosition({source, 0, 0, "/hooks"})
+        .WithHint("take them out of the spec, or call the programs before and after mxc");
+  }
   oci::Extension extension = MXC_TRY(oci::ReadExtension(job.spec.annotations));
   job.notes = MXC_TRY_AS(source, oci::Validate(job.spec, extension)).warnings;
   if (!options.argv.empty() && job.spec.process) job.spec.process->args = options.argv;

@@ -66,6 +66,8 @@ class MountPlanner {
   Result<void> Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects);
   Result<void> FindLinks(std::vector<HeldObject>& objects);
   Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect);
+  // A grant whose path leads, over a link or a bind mount, into what the rule denies.
+  Result<void> RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const;
   Result<void> HoldObject(const HeldObject& held, bool protect);
   // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
   bool BelowCover(const std::string& path) const;

@@ -136,6 +136,23 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
   return {};
 }
 
+Result<void> MountPlanner::RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const {
+  auto exception = [&](const Shown& shown) { return shown.kind == Kind::kHost && IsBelow(rule.path, shown.path); };
+  for (const Shown& shown : shown_) {
+    if (shown.kind != Kind::kHost || exception(shown)) continue;
+    if (shown.source == host_name || !IsBelow(host_name, shown.source)) continue;
+    // Granted by its own name too, which is more specific than the denial.
+    bool granted = std::any_of(shown_.begin(), shown_.end(), [&](const Shown& other) {
+      return exception(other) && IsBelow(other.source, shown.source);
+    });
+    if (granted) continue;
+    return Error(Code::kRefused, "the grant of " + shown.path + " leads to " + shown.source + ", inside of " + rule.path +
+                                     ", which is denied (" + rule.rule + ")")
+        .WithHint("take out the one or the other; what is meant to be open inside a denied folder is granted by its name there");
+  }
+  return {};
+}
+
 Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
   const oci::DeniedPath& rule = *held.rule;
   const HostObject& object = held.object;
@@ -144,6 +161,7 @@ Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
   for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
   host_names.insert(host_names.end(), held.other_links.begin(), held.other_links.end());
   for (const std::string& host_name : host_names) {
+    if (!protect) MXC_TRY(RefuseGrantsBelow(rule, host_name));
     for (const ContainerName& name : ContainerNames(host_name)) {
       if (!held_.insert(name.path).second) continue;
       if (protect && !name.shown->writable) continue;

@@ -83,6 +83,10 @@ Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& sou
         .WithPosition({source, 1, 1, ""})
         .WithHint("save it as UTF-8: > and | change the encoding in Windows PowerShell, but not in cmd and PowerShell 7.4");
   }
+  // The parser takes a NUL for the end of the text and would not look at what follows.
+  if (size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return Error(Code::kInvalid, "not JSON: a NUL byte").WithPosition(At(text, nul + 1, source));
+  }
   std::vector<Level> levels;
   std::optional<Error> error;
   auto refuse = [&](std::string message) {

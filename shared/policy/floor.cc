@@ -36,7 +36,10 @@ PathRule FloorRule(std::string path, Access access, const PathPattern& pattern) 
 }
 
 void Deny(const std::string& path, const PathPattern& pattern, std::vector<PathRule>& tree) {
-  std::erase_if(tree, [&](const PathRule& rule) { return IsWithin(rule.path, path); });
+  // Denials below stay: each also holds at the other names of its own object.
+  std::erase_if(tree, [&](const PathRule& rule) {
+    return rule.path == path || (rule.access != Access::kDeny && IsWithin(rule.path, path));
+  });
   Insert(tree, FloorRule(path, Access::kDeny, pattern));
 }
 

@@ -219,6 +219,21 @@ def one_object_by_two_names_gets_the_strictest_rule(box):
 
 
 @case
+def grants_that_lead_into_a_denied_folder_are_refused(box):
+    box.file("work/shut/sub/f", "secret")
+    os.symlink("shut/sub", f"{box.work}/way")
+    ended = box.run(box.policy(ro=[f"{box.work}/way"], deny=[f"{box.work}/shut"]), "true").expect(125)
+    contains(ended.err, f"{box.work}/shut", "the refusal")
+    contains(ended.err, f"{box.work}/way", "the refusal")
+    # Granted by its own name as well, it is an exception that the policy makes.
+    probe(box, box.policy(ro=[f"{box.work}/way", f"{box.work}/shut/sub"], deny=[f"{box.work}/shut"]), {
+        f"read {box.work}/shut/sub/f": "ok",
+        f"read {box.work}/way/f": "ok",
+        f"list {box.work}/shut": ("EACCES", "EPERM"),
+    })  # fmt: skip
+
+
+@case
 def bind_mount_aliases_get_the_strictest_rule(box):
     if os.getuid() != 0:
         raise Skip("bind mounts are made by root")

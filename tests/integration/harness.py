@@ -293,6 +293,12 @@ class Box:
         for run in runs:
             shutil.rmtree(os.path.join(folder, run))
 
+    def discard_moved(self):
+        """Removes what this box's runs moved into the state folder, whatever it is."""
+        folder = "/run/mxc" if self.root else os.path.join(self.runtime, "mxc")
+        for run in [name for name in self.state() if self._is_ours(name)]:
+            shutil.rmtree(os.path.join(folder, run))
+
     def _is_ours(self, state_name):
         match = re.search(r"mxc-(\d+)-", state_name)
         return bool(match and int(match[1]) in self.pids)

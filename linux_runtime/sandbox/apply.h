@@ -26,6 +26,10 @@ struct ArgvArea {
 struct RootState {
   int root = -1;       // descriptor of the new root
   CoverSource covers;  // the child's copy
+  // The folder that the last mount point lies in, for the next one: open, below `root`.
+  int folder = -1;
+  const char* folder_path = nullptr;  // of folder_size bytes, not terminated there
+  size_t folder_size = 0;
 };
 
 // Applies one step that builds the root; 0 or -errno.

@@ -1,5 +1,6 @@
 // The steps that build the container's root. `root` is a descriptor of the new root; every path of the container is
 // resolved below it (RESOLVE_IN_ROOT), because granted trees hold symbolic links of whoever writes in them.
+#include <limits.h>
 #include <string.h>
 
 #include "linux_runtime/sandbox/apply.h"
@@ -46,14 +47,45 @@ int MatchesExpectation(int fd, const Step& step) {
   return 0;
 }
 
-int Attach(int mount, int root, const Step& step) {
-  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
-  if (target.failed()) return target.get();
-  return sys::MoveMount(mount, "", target.get(), "", kEmptyBoth);
+void ForgetFolder(RootState& state) {
+  if (state.folder >= 0) sys::Close(state.folder);
+  state.folder = -1;
 }
 
-int Bind(const Step& step, int root) {
-  if (step.fd >= 0) return Attach(step.fd, root, step);
+bool IsAbove(const char* path, size_t size, const char* folder, size_t folder_size) {
+  return size <= folder_size && memcmp(path, folder, size) == 0 && (size == folder_size || folder[size] == '/');
+}
+
+// Many mount points lie in one folder (/etc, /dev): it is opened once, below the root, and the last name is looked up in
+// it without following a link.
+int Attach(int mount, RootState& state, const Step& step) {
+  const char* name = strrchr(step.path, '/');
+  if (name == nullptr || name[1] == '\0') return -EINVAL;
+  const size_t size = static_cast<size_t>(name - step.path);
+  if (state.folder < 0 || state.folder_size != size || memcmp(state.folder_path, step.path, size) != 0) {
+    ForgetFolder(state);
+    if (size >= PATH_MAX) return -ENAMETOOLONG;
+    char folder[PATH_MAX];
+    memcpy(folder, step.path, size);
+    folder[size] = '\0';
+    state.folder = size == 0 ? sys::OpenInRoot(state.root, "/", O_PATH) : sys::OpenInRoot(state.root, folder, O_PATH);
+    if (state.folder < 0) return state.folder;
+    state.folder_path = step.path;
+    state.folder_size = size;
+  }
+  int error = sys::MoveMount(mount, "", state.folder, name + 1, kEmptyFrom);
+  if (error == -EINVAL || error == -ENOTDIR || error == -ELOOP) {
+    // The last name may be a link, which a plain bundle may mean: followed below the root.
+    StepFd target(sys::OpenInRoot(state.root, step.path, O_PATH));
+    error = target.failed() ? target.get() : sys::MoveMount(mount, "", target.get(), "", kEmptyBoth);
+  }
+  // What is mounted over the folder, or over one above it, is what the next name has to be looked up in.
+  if (IsAbove(step.path, strlen(step.path), state.folder_path, state.folder_size)) ForgetFolder(state);
+  return error;
+}
+
+int Bind(const Step& step, RootState& state) {
+  if (step.fd >= 0) return Attach(step.fd, state, step);
   // The planned source is canonical: a link in it now was put there since.
   StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
   if (source.failed()) return source.get();
@@ -63,7 +95,7 @@ int Bind(const Step& step, int root) {
   if (mount.failed()) return mount.get();
   sys::MountAttr attr{step.flags, step.clear, kPrivatePropagation, 0};
   if (int error = sys::MountSetattr(mount.get(), "", AT_EMPTY_PATH | recursive, attr); error < 0) return error;
-  return Attach(mount.get(), root, step);
+  return Attach(mount.get(), state, step);
 }
 
 // A new file system instance with the step's options; a detached mount or -errno.
@@ -80,10 +112,10 @@ int NewFilesystem(const char* type, const char* const* options, uint64_t attribu
   return sys::FsMount(context.get(), static_cast<unsigned>(attributes));
 }
 
-int MountNew(const Step& step, int root, const char* type) {
+int MountNew(const Step& step, RootState& state, const char* type) {
   StepFd mount(NewFilesystem(type, step.options, step.flags));
   if (mount.failed()) return mount.get();
-  return Attach(mount.get(), root, step);
+  return Attach(mount.get(), state, step);
 }
 
 int MakeFile(const Step& step, int root) {
@@ -179,6 +211,8 @@ int NewRoot(const Step& step, RootState& state) {
 
 int ApplyMountStep(const Step& step, RootState& state) {
   const int root = state.root;
+  // These may mount over what the open folder lies below.
+  if (step.op >= Op::kCover) ForgetFolder(state);
   switch (step.op) {
     case Op::kNewRoot:
     case Op::kBindRoot:
@@ -190,15 +224,15 @@ int ApplyMountStep(const Step& step, RootState& state) {
     case Op::kFile:
       return MakeFile(step, root);
     case Op::kBind:
-      return Bind(step, root);
+      return Bind(step, state);
     case Op::kTmpfs:
-      return MountNew(step, root, "tmpfs");
+      return MountNew(step, state, "tmpfs");
     case Op::kProc:
-      return MountNew(step, root, "proc");
+      return MountNew(step, state, "proc");
     case Op::kDevpts:
-      return MountNew(step, root, "devpts");
+      return MountNew(step, state, "devpts");
     case Op::kMqueue:
-      return MountNew(step, root, "mqueue");
+      return MountNew(step, state, "mqueue");
     case Op::kMakeCovers:
       return MakeCoversInside(&state.covers, kStash);
     case Op::kCover:

@@ -349,6 +349,13 @@ void MountPlanner::AddMasks() {
 
 std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
   std::vector<LandlockPath> paths;
+  // A sandbox's own /etc holds nothing but what is shown there, some thirty names: one rule says the same of all.
+  static const std::string kConfiguration = "/etc";
+  const Shown* holder = Locate(kConfiguration);
+  const bool passage = std::any_of(passages_.begin(), passages_.end(),
+                                   [](const std::string& path) { return IsBelow(kConfiguration, path); });
+  const bool configuration = holder != nullptr && holder->kind == Kind::kOurTmpfs && !passage && made_.contains(kConfiguration);
+  if (configuration) paths.push_back({kConfiguration, LandlockAccess::kReadOnly, true});
   for (const Shown& shown : shown_) {
     bool sealed = shown.kind == Kind::kHost && shown.writable &&
                   std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
@@ -356,6 +363,7 @@ std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
       AddSealedTree(shown, paths);
       continue;
     }
+    if (configuration && shown.kind == Kind::kHost && !shown.writable && IsBelow(kConfiguration, shown.path)) continue;
     LandlockAccess access = LandlockAccess::kReadOnly;
     if (shown.path == "/" && shown.kind == Kind::kOurTmpfs) {
       access = LandlockAccess::kListOnly;
@@ -366,7 +374,9 @@ std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
     }
     paths.push_back({shown.path, access, true});
   }
-  for (const auto& [path, content] : extension_.files) paths.push_back({path, LandlockAccess::kReadOnly, true});
+  for (const auto& [path, content] : extension_.files) {
+    if (!configuration || !IsBelow(kConfiguration, path)) paths.push_back({path, LandlockAccess::kReadOnly, true});
+  }
   return paths;
 }
 

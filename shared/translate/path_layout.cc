@@ -201,9 +201,10 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
     // The host's sockets can't turn up in a tmpfs of our own, and profiles list many. Who denies such a name in the policy
     // itself means the name.
     bool pointless = node.parent < 0 && origin.layer <= policy::Layer::kProfile && IsOwnTmpfs(node.rule->path);
-    // What isn't shown by this name may be shown by another one: a link, a bind mount or a hard link in a granted folder. Only
-    // the runtime can tell. Profiles list many names, so theirs are kept only where they are shown.
-    bool elsewhere = !shown_above && origin.layer > policy::Layer::kProfile;
+    // What isn't shown by this name may be shown by another one: a link, a bind mount or a hard link in a granted folder, or a
+    // grant that is itself a link (a home under two names). Only the runtime can tell. Profiles list many names, so theirs
+    // are left out where nothing is granted.
+    bool elsewhere = origin.layer > policy::Layer::kProfile ? !shown_above : !extension.caller_owned.empty();
     if ((shown_above && !pointless) || node.passage || elsewhere) {
       extension.denied.push_back({node.rule->path, RuleText(origin), true});
     }

@@ -160,13 +160,20 @@ TEST_CASE("paths that only share letters are not above each other") {
   EffectivePolicy policy = BasePolicy();
   AddRules(policy, {Rule("/a", Access::kReadWrite), Rule("/a-b", Access::kDeny), Rule("/a-b/c", Access::kReadOnly),
                     Rule("/a/x", Access::kDeny)});
-  policy::PathRule beside = Rule("/ab/y", Access::kDeny);
-  beside.origin.layer = policy::Layer::kProfile;  // who says so in the policy is heard anyway
-  AddRules(policy, {beside});
   Done done = Must(policy);
   CHECK(HasPath(done.extension.denied, "/a/x"));
   CHECK(HasPath(done.extension.denied, "/a-b"));  // it holds a grant
-  CHECK_FALSE(HasPath(done.extension.denied, "/ab/y"));
+}
+
+TEST_CASE("what a profile denies elsewhere holds for other names of it, once anything is granted") {
+  policy::PathRule elsewhere = Rule("/home/other/.ssh", Access::kDeny);
+  elsewhere.origin.layer = policy::Layer::kProfile;
+  EffectivePolicy none = BasePolicy();
+  AddRules(none, {elsewhere});
+  CHECK_FALSE(HasPath(Must(none).extension.denied, "/home/other/.ssh"));
+  EffectivePolicy granted = BasePolicy();
+  AddRules(granted, {elsewhere, Rule("/link/to/home", Access::kReadOnly)});
+  CHECK(HasPath(Must(granted).extension.denied, "/home/other/.ssh"));
 }
 
 TEST_CASE("grants that replace or meet the sandbox's own file systems") {

@@ -5,14 +5,19 @@
 
 #include <algorithm>
 
+#include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/host/doctor.h"
-#include "linux_runtime/host/facts.h"
 #include "shared/translate/host_facts.h"
 
 namespace mxc::cli {
 
 Result<std::string> DoctorCommand(const client::Options& options, bool color) {
-  if (options.facts) return translate::WriteHostFacts(MXC_TRY(host::ProbeHost())) + "\n";
+  if (options.facts) {
+    LinuxHost host(environ);
+    translate::HostFacts facts = MXC_TRY(host.Facts());
+    facts.caller.own_programs = MXC_TRY(host.Caller()).own_programs;
+    return translate::WriteHostFacts(facts);
+  }
   host::Report report = MXC_TRY(host::Diagnose());
   if (options.json) return host::DoctorJson(report);
   winsize window{};

@@ -14,6 +14,7 @@ class TableHost : public Host {
  public:
   std::map<std::string, std::string> files;
   int reads_of_input = 0;
+  std::vector<std::string> own_programs;
 
   Result<std::string> ReadFile(const std::string& path) override {
     if (path == "-") ++reads_of_input;
@@ -21,7 +22,11 @@ class TableHost : public Host {
     if (found == files.end()) return Error(Code::kNotFound, path + ": no such file");
     return found->second;
   }
-  Result<policy::Caller> Caller() override { return CallerOf(translate::HostFacts::Generic()); }
+  Result<policy::Caller> Caller() override {
+    policy::Caller caller = CallerOf(translate::HostFacts::Generic());
+    caller.own_programs = own_programs;
+    return caller;
+  }
   Result<translate::HostFacts> Facts() override { return translate::HostFacts::Generic(); }
   Result<std::vector<NamedText>> AddedProfiles() override { return std::vector<NamedText>(); }
   Result<std::vector<NamedText>> Floors() override { return floors; }
@@ -34,6 +39,7 @@ std::string FactsOf(const std::string& user, const std::string& distribution) {
   facts.caller.home = "/home/" + user;
   facts.caller.cwd = "/home/" + user + "/work";
   facts.caller.uid = 1234;
+  facts.caller.own_programs = {"/home/" + user + "/work/mxc"};
   facts.wsl.is_wsl = true;
   facts.wsl.distribution = distribution;
   return translate::WriteHostFacts(facts);
@@ -65,7 +71,23 @@ TEST_CASE("--host-facts says who calls, too") {
   CHECK(spec->find("\"/mnt/c/data/in\"") != std::string::npos);
   CHECK(spec->find("\"/opt/models\"") != std::string::npos);
   CHECK(spec->find("\"/home/dana/work\"") != std::string::npos);
+  CHECK(spec->find("{\\\"path\\\":\\\"/home/dana/work/mxc\\\"") != std::string::npos);  // protected
   CHECK(spec->ends_with("}\n"));
+}
+
+TEST_CASE("What runs here leaves this host's own programs alone, whoever's facts it was translated by") {
+  TableHost host;
+  host.own_programs = {"/opt/mxc"};
+  host.files = {{"p.json", R"({"version": "1.0.0", "filesystem": {"readwritePaths": ["/opt"]}})"},
+                {"facts.json", FactsOf("dana", "")}};
+  Options options = Asking(Command::kRun);
+  options.host_facts = "facts.json";
+  auto holds = [&] {
+    return RunSpecCommand(options, host)->find("{\\\"path\\\":\\\"/opt/mxc\\\"") != std::string::npos;
+  };
+  CHECK(holds());
+  options.command = Command::kSpec;
+  CHECK_FALSE(holds());  // made for another host, so with nothing of this one
 }
 
 TEST_CASE("Facts come from standard input, too, which is read once") {

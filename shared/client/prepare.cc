@@ -1,5 +1,7 @@
 #include "shared/client/prepare.h"
 
+#include <algorithm>
+
 #include "policies/embedded_profiles.h"
 #include "shared/policy/contract_support.h"
 #include "shared/policy/floor.h"
@@ -42,6 +44,7 @@ policy::Caller CallerOf(const translate::HostFacts& facts) {
   caller.gid = facts.caller.gid;
   caller.distro = facts.wsl.distribution;
   caller.env.assign(facts.caller.env.begin(), facts.caller.env.end());
+  caller.own_programs = facts.caller.own_programs;
   return caller;
 }
 
@@ -75,9 +78,16 @@ Result<Prepared> Prepare(const Options& options, Host& host, bool command_option
   prepared.named_facts = MXC_TRY(ReadNamedFacts(options, host));
   policy::Caller caller = MXC_TRY(host.Caller());
   if (prepared.named_facts) {
-    std::vector<std::string> own_programs = std::move(caller.own_programs);
-    caller = CallerOf(*prepared.named_facts);
-    caller.own_programs = std::move(own_programs);
+    policy::Caller named = CallerOf(*prepared.named_facts);
+    // What runs here, whoever's facts it was translated by, leaves this mxc alone.
+    if (options.command == Command::kRun || options.command == Command::kPlan) {
+      for (std::string& program : caller.own_programs) {
+        bool known =
+            std::find(named.own_programs.begin(), named.own_programs.end(), program) != named.own_programs.end();
+        if (!known) named.own_programs.push_back(std::move(program));
+      }
+    }
+    caller = std::move(named);
   }
   prepared.effective = MXC_TRY(policy::Resolve(prepared.policy, profiles, floors, caller, command));
   return prepared;

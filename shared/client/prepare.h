@@ -20,7 +20,7 @@ struct Prepared {
   std::optional<translate::HostFacts> named_facts;  // of --host-facts
 };
 
-// Who calls, as the facts of a host have it. Without own_programs, which facts don't know.
+// Who calls, as the facts of a host have it.
 policy::Caller CallerOf(const translate::HostFacts& facts);
 
 // Embedded profiles and those of /etc/mxc/profiles.d.

@@ -37,6 +37,7 @@ void Walk(V& visit, T& x) {
   visit("cwd", x.cwd);
   visit("groups", x.groups);
   visit("env", x.env);
+  visit("ownPrograms", x.own_programs);
 }
 template <class V, class T>
   requires std::is_same_v<std::remove_const_t<T>, WslFacts>

@@ -32,6 +32,7 @@ struct CallerFacts {
   std::string cwd;    // the directory the caller is in
   std::vector<uint32_t> groups;            // supplementary
   std::map<std::string, std::string> env;  // values of names that a policy may pass on; others need not be there
+  std::vector<std::string> own_programs;   // where mxc itself lies on that host, if not under /usr/local
   bool operator==(const CallerFacts&) const = default;
 };
 

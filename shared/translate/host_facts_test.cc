@@ -16,6 +16,7 @@ HostFacts Filled() {
   facts.hard_limits = {{"RLIMIT_NOFILE", 4096}, {"RLIMIT_CORE", UINT64_MAX}};
   facts.caller.groups = {4, 1000};
   facts.caller.env = {{"TZ", "Europe/Berlin"}, {"QUOTE", "\"\\\n"}};
+  facts.caller.own_programs = {"/home/me/mxc"};
   facts.wsl = {true, "mirrored", "Debian"};
   facts.merged_usr = false;
   return facts;

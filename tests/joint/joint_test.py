@@ -26,6 +26,11 @@ def case(function):
 
 
 def equal(got, wanted, what):
+    if isinstance(got, bytes) and isinstance(wanted, bytes) and got != wanted:
+        # Only where they begin to differ.
+        lines = zip(got.splitlines() + [b"(end)"], wanted.splitlines() + [b"(end)"])
+        got, wanted = next(((a, b) for a, b in lines if a != b), (got[-80:], wanted[-80:]))
+        raise AssertionError(f"{what}: got {got!r}, wanted {wanted!r}")
     if got != wanted:
         raise AssertionError(f"{what}: got {got!r:.1500}, wanted {wanted!r:.1500}")
 

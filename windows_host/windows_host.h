@@ -21,7 +21,7 @@ class WindowsHost : public client::Host {
   std::string FactsName() const override;
   // Nothing is added on Windows: profiles are those that mxc.exe brings. /etc/mxc/profiles.d and /etc/mxc/policy.d lie
   // in the distribution, and a floor of Windows (HKLM\Software\Policies) is not read yet. So a spec made here is not
-  // narrowed by any managed floor, neither when it is made nor by `mxc run --spec`.
+  // narrowed by any managed floor; where the distribution has one, `mxc run --spec` is to refuse it.
   Result<std::vector<client::NamedText>> AddedProfiles() override { return std::vector<client::NamedText>(); }
   Result<std::vector<client::NamedText>> Floors() override { return std::vector<client::NamedText>(); }
 };

@@ -1,6 +1,7 @@
 #include "linux_runtime/cli/linux_host.h"
 
 #include <dirent.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <memory>
@@ -92,6 +93,13 @@ Result<std::string> LinuxHost::ReadFile(const std::string& path) {
   return ReadAll(file, path);
 }
 
+std::string FilterCacheFolder() {
+  const char* cache = ::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && *cache != '\0') return std::string(cache) + "/mxc";
+  const char* home = ::getenv("HOME");
+  return home != nullptr && *home != '\0' ? std::string(home) + "/.cache/mxc" : "";
+}
+
 Result<translate::HostFacts> LinuxHost::Facts() {
   if (!facts_) facts_ = MXC_TRY_AS("look at this host", host::ProbeHost(cgroup::Hierarchy::Probe(), environment_));
   return *facts_;
@@ -103,6 +111,8 @@ Result<policy::Caller> LinuxHost::Caller() {
   char program[4096];
   ssize_t size = ::readlink("/proc/self/exe", program, sizeof program);
   if (size > 0) caller.own_programs.emplace_back(program, static_cast<size_t>(size));
+  // Where the environment puts it elsewhere than the account's home, only this says that it is ours.
+  if (std::string cache = FilterCacheFolder(); cache.starts_with('/')) caller.own_programs.push_back(std::move(cache));
   return caller;
 }
 

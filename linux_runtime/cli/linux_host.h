@@ -31,4 +31,7 @@ class LinuxHost : public client::Host {
   std::optional<translate::HostFacts> facts_;
 };
 
+// Where compiled filters are kept: $XDG_CACHE_HOME/mxc or $HOME/.cache/mxc; empty for nowhere.
+std::string FilterCacheFolder();
+
 }  // namespace mxc::cli

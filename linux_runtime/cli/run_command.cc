@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/run/run.h"
 #include "linux_runtime/supervise/write_report.h"
 #include "linux_runtime/sys/error.h"
@@ -22,10 +23,7 @@ std::string Environment(const char* name) {
 run::RunOptions HostOptions() {
   run::RunOptions options;
   options.runtime_directory = Environment("XDG_RUNTIME_DIR");
-  std::string cache = Environment("XDG_CACHE_HOME");
-  std::string home = Environment("HOME");
-  if (cache.empty() && !home.empty()) cache = home + "/.cache";
-  if (!cache.empty()) options.cache_directory = cache + "/mxc";
+  options.cache_directory = FilterCacheFolder();
   return options;
 }
 

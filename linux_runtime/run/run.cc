@@ -75,7 +75,11 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
   options.state_folder = held.moved->fd();
   for (const sandbox::GuardedPath& guarded : plan.guarded) {
-    options.names.push_back({guarded.path, guarded.host_parent, guarded.rule, guarded.protect, guarded.exists});
+    // Of a name several folders deep that doesn't exist yet, `host_parent` is the part that does.
+    const size_t folders = guarded.name.rfind('/');
+    std::string parent = guarded.host_parent;
+    if (folders != std::string::npos) parent += (parent == "/" ? "" : "/") + guarded.name.substr(0, folders);
+    options.names.push_back({guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists});
   }
   return sandbox::CoverKeeper::Start(std::move(options));
 }

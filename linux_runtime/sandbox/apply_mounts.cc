@@ -2,6 +2,7 @@
 // resolved below it (RESOLVE_IN_ROOT), because granted trees hold symbolic links of whoever writes in them.
 #include <limits.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "linux_runtime/sandbox/apply.h"
 #include "linux_runtime/sandbox/cover_source.h"
@@ -135,8 +136,8 @@ int MakeDirectory(const Step& step, int root) {
   return error == -EEXIST ? 0 : error;
 }
 
-// Read-only here and below: a clone of what is there, attached over itself.
-int MakeReadonly(const Step& step, int root) {
+// A clone of what is there, attached over itself: read-only here and below, or only to be a mount point (kPin).
+int AttachOverItself(const Step& step, int root) {
   StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
   if (target.failed()) return step.optional && target.get() == -ENOENT ? 0 : target.get();
   if (step.verify) {
@@ -144,7 +145,8 @@ int MakeReadonly(const Step& step, int root) {
   }
   StepFd mount(sys::OpenTree(target.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE));
   if (mount.failed()) return mount.get();
-  sys::MountAttr attr{MOUNT_ATTR_RDONLY | step.flags, 0, kPrivatePropagation, 0};
+  const uint64_t readonly = step.op == Op::kReadonly ? MOUNT_ATTR_RDONLY : 0;
+  sys::MountAttr attr{readonly | step.flags, 0, kPrivatePropagation, 0};
   if (int error = sys::MountSetattr(mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, attr); error < 0) return error;
   return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
 }
@@ -164,7 +166,13 @@ int Mask(const Step& step, int root) {
     if (mount.failed()) return mount.get();
     return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
   }
-  StepFd mount(sys::OpenTree(root, "dev/null", OPEN_TREE_CLONE));
+  // In a bundle's root it may be anything, a link to the host among others (CVE-2025-31133).
+  StepFd null(sys::OpenInRoot(root, "/dev/null", O_PATH));
+  if (null.failed()) return null.get();
+  struct stat device;
+  if (int error = sys::Fstat(null.get(), &device); error < 0) return error;
+  if (!S_ISCHR(device.st_mode) || device.st_rdev != makedev(1, 3)) return -ENODEV;
+  StepFd mount(sys::OpenTree(null.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE));
   if (mount.failed()) return mount.get();
   return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
 }
@@ -240,7 +248,8 @@ int ApplyMountStep(const Step& step, RootState& state) {
     case Op::kMask:
       return Mask(step, root);
     case Op::kReadonly:
-      return MakeReadonly(step, root);
+    case Op::kPin:
+      return AttachOverItself(step, root);
     case Op::kSealMount:
       return SealMount(step, root);
     default:

@@ -115,9 +115,19 @@ void CoverKeeper::MoveAway(size_t index) {
   event.path = name.path;
   event.rule = name.rule;
   event.how = KeeperHow::kLeft;
-  const std::string last = LastOf(name.path);
-  sys::UniqueFd parent(sys::OpenAt2(AT_FDCWD, name.host_parent.c_str(), O_PATH | O_DIRECTORY, 0,
-                                    RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  std::string last = LastOf(name.path);
+  std::string folder = name.host_parent;
+  auto open_folder = [&] {
+    return sys::OpenAt2(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  };
+  int opened = open_folder();
+  // The way was canonical: a link on it was made since, and leads to the name as well as the name itself would.
+  while (opened == -ELOOP && folder.rfind('/') > 0) {
+    last = LastOf(folder);
+    folder.resize(folder.rfind('/'));
+    opened = open_folder();
+  }
+  sys::UniqueFd parent(opened);
   struct stat stat {};
   if (!parent.valid() || ::fstatat(parent.get(), last.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) return;  // gone again
   if (options_.state_folder < 0) {

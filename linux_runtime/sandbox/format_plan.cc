@@ -74,6 +74,8 @@ std::string FormatStep(const Step& step) {
       return "hide " + Path(step.path) + (step.optional ? " if present" : "");
     case Op::kReadonly:
       return "make " + Path(step.path) + " read-only" + (step.optional ? " if present" : "");
+    case Op::kPin:
+      return "pin " + Path(step.path) + ", so that it can't be renamed";
     case Op::kSealMount:
       return "seal " + Path(step.path) + " read-only";
     case Op::kEnterRoot:

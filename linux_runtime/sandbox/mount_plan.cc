@@ -86,9 +86,11 @@ Result<void> MountPlanner::Build() {
   for (size_t index = 0; index < spec_.mounts.size(); ++index) {
     MXC_TRY_AS("mount " + spec_.mounts[index].destination, AddMount(spec_.mounts[index], index));
   }
+  const size_t rules = plan_.steps.size();
   MXC_TRY(AddDenied());
   MXC_TRY(AddProtected());
   MXC_TRY(SettleReadonlyAliases());
+  PinFolders(rules);
   AddMasks();
   NotePaths();
   return {};

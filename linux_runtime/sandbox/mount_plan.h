@@ -72,6 +72,9 @@ class MountPlanner {
   // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
   bool BelowCover(const std::string& path) const;
   Result<void> SettleReadonlyAliases();
+  // Folders between a writable grant and a name held in it: moved away, they would take the name with them, and another
+  // object could be put in its place. Inserted at step `before`, so that what holds the names comes on top.
+  void PinFolders(size_t before);
   void AddMasks();
   void NotePaths();
   // Landlock gives what any folder above gives, so it can't hold a read-only path below a writable one.

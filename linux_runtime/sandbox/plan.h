@@ -40,6 +40,7 @@ enum class Op : uint8_t {
   kCover,           // an object nobody inside may open, on path; directory
   kMask,            // hides path: /dev/null over a file, an empty read-only folder over a folder
   kReadonly,        // path and what is mounted below becomes read-only
+  kPin,             // a folder on the way to a held name becomes a mount point: it can't be renamed or removed inside
   kSealMount,       // the mount at path itself becomes read-only, not what is mounted below
   kEnterRoot,       // pivot_root; the old root is gone
   kMeetParent,      // the root stands: say so and wait, while the parent starts the keeper of covers
@@ -52,7 +53,7 @@ struct Step {
   Op op;
   bool directory = false;
   bool recursive = false;
-  bool optional = false;              // a missing path is no error (kMask, kReadonly)
+  bool optional = false;              // a missing path is no error (kMask, kReadonly, kPin)
   bool verify = false;                // the object found must be (device, inode)
   const char* path = "";
   const char* text = "";

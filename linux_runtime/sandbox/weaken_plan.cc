@@ -39,6 +39,7 @@ void WeakenMounts(Plan& plan) {
     RemoveOp(plan, Op::kCover);
     RemoveOp(plan, Op::kMakeCovers);
   }
+  if (Without("pins")) RemoveOp(plan, Op::kPin);
   if (Without("keeper")) DropKeeper(plan);
   if (Without("tmpfs-limits")) {
     for (Step& step : plan.steps) {

@@ -104,6 +104,20 @@ class Setups:
                 file.write("secret\n")
         return {}, lambda: subprocess.run(["umount", "-R", "/mnt"], check=True)
 
+    def _home_folders(self, caller, *names):
+        path = caller.path("home")
+        for name in names:
+            path = os.path.join(path, name)
+            os.mkdir(path, 0o700)
+            os.chown(path, caller.uid, caller.uid)
+        return {}, lambda: None
+
+    def cache_folder(self, caller):
+        return self._home_folders(caller, ".cache", "mxc")
+
+    def config_folder(self, caller):
+        return self._home_folders(caller, ".config")
+
     def session_bus(self, caller):
         bus = socket.socket(socket.AF_UNIX)
         path = caller.path("runtime", "bus")
@@ -116,7 +130,15 @@ class Setups:
 class Checks:
     """The outcome as the host sees it; None: as the program said."""
 
-    def setuid_left(self, caller):
+    def planted(self, _caller, path):
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError as error:
+            return f"shut: {error.strerror} on the host"
+        return "OPEN: a planted file stays on the host" if text == b"planted\n" else "shut: the file on the host is as it was"
+
+    def setuid_left(self, caller, _path):
         path = caller.path("work", "setuid")
         if not os.path.exists(path):
             return "shut: no file is left"
@@ -137,7 +159,7 @@ def attempt(caller, outside, door, program, without=""):
     finally:
         undo()
     if door.check and code == 0:
-        return getattr(Checks(), door.check)(caller)
+        return getattr(Checks(), door.check)(caller, arguments[-1])
     answers = [line for line in out.splitlines() if line.startswith(("shut: ", "OPEN: "))]
     if answers:
         return answers[-1]

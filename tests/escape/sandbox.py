@@ -74,6 +74,10 @@ class Caller:
         self._file(self.path("work", "inner", "denied", "secret.txt"), mode=0o666)
         self._file(self.path("work", "readonly", "file.txt"), mode=0o666)
         self._file(self.path("work", "protected.sh"), mode=0o755)
+        self._folder("work", "hooks")
+        self._file(self.path("work", "hooks", "post-commit"), mode=0o755)
+        shutil.rmtree(self.path("home"))
+        self._folder("home", mode=0o700)
 
     def policy(self, changes=None, readonly=(), resources=None, writable=()):
         policy = {
@@ -84,7 +88,8 @@ class Caller:
                 "readwritePaths": [self.path("work"), *writable],
                 "deniedPaths": [self.path("work", "inner", "denied.txt"), self.path("work", "inner", "denied")],
             },
-            "x-linux": {"protect": [self.path("work", "protected.sh")]},
+            "x-linux": {"protect": [self.path("work", "protected.sh"), self.path("work", "hooks", "post-commit"),
+                                    self.path("work", "later", "hook"), self.path("home", ".config", "autostart")]},
         }
         if resources:
             policy["x-linux"]["resources"] = resources

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Measures what mxc promises about speed, beside a floor program, bubblewrap, crun and runc.
+
+Prints a table and PASS or MISS for each budget; docs/performance.md explains them. --json FILE writes the figures.
+Exit code: 0; with --strict 1 when a budget is missed; 2 when a measurement could not be made.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import jobs  # noqa: E402
+import starts  # noqa: E402
+
+
+class Budgets:
+    """Collects figures against what they may be at most (or at least), and prints one line for each."""
+
+    def __init__(self):
+        self.rows = []
+
+    def at_most(self, name, value, limit, unit="x"):
+        self.rows.append((name, value, "<=", limit, unit, value <= limit))
+
+    def at_least(self, name, value, limit, unit="x"):
+        self.rows.append((name, value, ">=", limit, unit, value >= limit))
+
+    def missed(self):
+        return [row for row in self.rows if not row[5]]
+
+    def show(self):
+        for name, value, sign, limit, unit, good in self.rows:
+            print(f"{'PASS' if good else 'MISS'}  {name:<52} {value:>9.3f} {sign} {limit:g} {unit}")
+
+    def as_json(self):
+        return [{"name": n, "value": v, "limit": f"{s} {l:g}", "unit": u, "pass": g} for n, v, s, l, u, g in self.rows]
+
+
+def machine():
+    kernel = os.uname().release
+    return {"kernel": kernel, "processors": os.cpu_count(), "load_average": os.getloadavg()}
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mxc", required=True, help="the mxc to measure")
+    parser.add_argument("--programs", default=os.path.dirname(os.path.abspath(__file__)), help="folder with floor, true, …")
+    parser.add_argument("--rounds", type=int, default=200, help="starts of each program (200)")
+    parser.add_argument("--only", default="", help="comma-separated: starts, translate, seccomp, numpy, many, memory")
+    parser.add_argument("--against", help="a second mxc, measured beside the first as mxc-old")
+    parser.add_argument("--user", type=int, default=65534, help="uid of the rootless part, when run as root (65534)")
+    parser.add_argument("--realtime", action="store_true",
+                        help="as root: run all that is started under SCHED_RR, before whatever else the machine does")
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when a budget is missed")
+    return parser.parse_args()
+
+
+def show_starts(title, result):
+    print(f"\n{title}")
+    if "error" in result:
+        print("  not measured: " + result["error"])
+        return
+    print(f"  {'':<14}{'median':>10}{'fastest':>10}{'p90':>10}{'to floor':>11}{'fastest':>9}")
+    for name, row in result["programs"].items():
+        print(f"  {name:<14}{row['median_ms']:>7.2f} ms{row['min_ms']:>7.2f} ms{row['p90_ms']:>7.2f} ms"
+              f"{row['ratio']:>10.2f}x{row['min_ratio']:>8.2f}x")
+    for name, why in result["left_out"].items():
+        print(f"  {name:<14}left out: {why}")
+
+
+def judge_starts(budgets, who, result):
+    programs = result.get("programs", {})
+    if "mxc" not in programs:
+        return
+    budgets.at_most(f"start as {who}: mxc to the floor", programs["mxc"]["ratio"], 2.0)
+    if "bwrap" in programs:
+        budgets.at_most(f"start as {who}: mxc to bubblewrap", programs["mxc"]["median_ms"] / programs["bwrap"]["median_ms"], 1.0)
+
+
+def measure(arguments, work, budgets, figures):
+    wanted = {w for w in arguments.only.split(",") if w}
+
+    def part(name):
+        return not wanted or name in wanted
+
+    if part("starts"):
+        for who, result in starts.measure(arguments, work):
+            figures["starts as " + who] = result
+            show_starts(f"Start to exit of a static true, as {who}", result)
+            judge_starts(budgets, who, result)
+    if part("translate"):
+        figures["translate"] = jobs.translate(arguments.programs)
+        budgets.at_least("resolve and translate, one thread, slowest profile", min(figures["translate"].values()), 10000, "/s")
+    if part("seccomp"):
+        figures["seccomp"] = jobs.seccomp(arguments.programs)
+        budgets.at_least("10 million getppid: speed to a flat list's", figures["seccomp"]["speed_ratio"], 0.9)
+    if part("numpy"):
+        figures["numpy"] = jobs.numpy(arguments.mxc, work)
+        budgets.at_least("Python and NumPy: speed inside to outside", figures["numpy"]["ratio"], 0.98)
+    if part("many"):
+        figures["many"] = starts.beside_many(arguments, work)
+        budgets.at_most("start beside 200 sandboxes to alone", figures["many"]["ratio"], 1.2)
+    if part("memory"):
+        figures["memory"] = jobs.memory(arguments.mxc, work)
+
+
+def main():
+    arguments = options()
+    arguments.mxc = os.path.abspath(arguments.mxc)
+    arguments.programs = os.path.abspath(arguments.programs)
+    if not os.access(arguments.mxc, os.X_OK):
+        print(f"bench: no program at {arguments.mxc}: run tools/build first", file=sys.stderr)
+        return 2
+    if arguments.realtime:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))
+    budgets = Budgets()
+    figures = {"machine": machine(), "realtime": arguments.realtime}
+    # Not below /tmp: every sandbox has its own there.
+    work = tempfile.mkdtemp(prefix="mxc-bench-", dir="/var/tmp")
+    os.chmod(work, 0o755)
+    broken = False
+    try:
+        measure(arguments, work, budgets, figures)
+    except (OSError, RuntimeError, subprocess.CalledProcessError, ValueError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        broken = True
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    figures["load_average_at_end"] = os.getloadavg()
+    if "memory" in figures:
+        print("\nMemory of its own (Private_Dirty): " +
+              ", ".join(f"{name} {size} KiB" for name, size in figures["memory"].items()))
+    print()
+    budgets.show()
+    print("load average " + " ".join(f"{n:.2f}" for n in figures["load_average_at_end"]))
+    figures["budgets"] = budgets.as_json()
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=2)
+            file.write("\n")
+    if broken:
+        return 2
+    return 1 if arguments.strict and budgets.missed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

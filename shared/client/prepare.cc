@@ -43,6 +43,7 @@ policy::Caller CallerOf(const translate::HostFacts& facts) {
   caller.uid = facts.caller.uid;
   caller.gid = facts.caller.gid;
   caller.distro = facts.wsl.distribution;
+  caller.wsl = facts.wsl.is_wsl;
   caller.env.assign(facts.caller.env.begin(), facts.caller.env.end());
   caller.own_programs = facts.caller.own_programs;
   return caller;

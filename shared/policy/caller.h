@@ -18,6 +18,7 @@ struct Caller {
   uint32_t gid = 0;
   std::string automount_root = "/mnt";  // where WSL shows Windows drives
   std::string distro;                   // registered name in WSL; "": not WSL
+  bool wsl = false;                     // in WSL, also where the name isn't known: sudo, cron and ssh clear WSL_DISTRO_NAME
   std::vector<std::pair<std::string, std::string>> env;
   std::vector<std::string> own_programs;  // where mxc's programs and libraries lie, if not under /usr/local
 };

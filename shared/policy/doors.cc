@@ -112,7 +112,7 @@ Doors::Doors(const PathRoots& roots, const Caller& caller) {
   shut_.push_back({Kind::kSocket, "/mnt/wsl", kDistributions});
   shut_.push_back({Kind::kSocket, "/mnt/wslg", kDistributions});
   const auto root = Normalise(caller.automount_root);
-  if (caller.distro.empty() || !root.ok()) return;
+  if ((!caller.wsl && caller.distro.empty()) || !root.ok()) return;
   if (*root != "/mnt") {
     shut_.push_back({Kind::kSocket, Join(*root, "wsl"), kDistributions});
     shut_.push_back({Kind::kSocket, Join(*root, "wslg"), kDistributions});

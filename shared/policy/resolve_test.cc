@@ -103,6 +103,10 @@ TEST_CASE("all of the disk may be granted; what leads out stays shut") {
     CAPTURE(shut);
     CHECK(AccessTo(policy, shut) == "deny");
   }
+  // sudo clears WSL_DISTRO_NAME.
+  caller.distro.clear();
+  caller.wsl = true;
+  CHECK(AccessTo(Must(ResolveText(R"("filesystem":{"readwritePaths":["/mnt"]})", {}, caller)), "/mnt/c/Users") == "deny");
   for (const char* own : {"/etc/mxc/policy.d/x", "/usr/local/bin/mxc", "/usr/local/libexec/mxc/mxc-relay", "/home/alice/.config/mxc"}) {
     CAPTURE(own);
     CHECK(AccessTo(policy, own) == "ro");

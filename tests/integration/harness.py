@@ -22,6 +22,8 @@ import traceback
 ORDINARY_UID = 65534
 PR_SET_CHILD_SUBREAPER = 36
 IN_NAMESPACE = "MXC_TEST_IN_NAMESPACE"
+# Below it the cases' folders are made. Its file system has to take idmapped mounts: grants of root need them.
+FOLDER = os.environ.get("MXC_TEST_FOLDER", "/var/tmp")
 
 _cases = []
 _mxc = ""
@@ -162,7 +164,7 @@ class Box:
         # As an ordinary user we are that user already, without root.
         if os.getuid() != 0:
             self.uid = os.getuid()
-        self.base = tempfile.mkdtemp(prefix="mxc-it-", dir="/var/tmp")
+        self.base = tempfile.mkdtemp(prefix="mxc-it-", dir=FOLDER)
         os.chmod(self.base, 0o755)
         self.work = self.folder("work")
         self.home = self.folder("home")

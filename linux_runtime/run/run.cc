@@ -79,7 +79,8 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
     const size_t folders = guarded.name.rfind('/');
     std::string parent = guarded.host_parent;
     if (folders != std::string::npos) parent += (parent == "/" ? "" : "/") + guarded.name.substr(0, folders);
-    options.names.push_back({guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists});
+    options.names.push_back({guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists,
+                             guarded.host_parent.size()});
   }
   return sandbox::CoverKeeper::Start(std::move(options));
 }

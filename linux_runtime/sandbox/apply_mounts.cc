@@ -138,7 +138,7 @@ int MakeDirectory(const Step& step, int root) {
 
 // A clone of what is there, attached over itself: read-only here and below, or only to be a mount point (kPin).
 int AttachOverItself(const Step& step, int root) {
-  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+  StepFd target(sys::OpenInRoot(root, step.path, O_PATH | (step.op == Op::kPin ? O_NOFOLLOW : 0)));
   if (target.failed()) return step.optional && target.get() == -ENOENT ? 0 : target.get();
   if (step.verify) {
     if (int error = MatchesExpectation(target.get(), step); error < 0) return error;

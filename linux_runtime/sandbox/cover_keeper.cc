@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 #include "linux_runtime/sandbox/cover_keeper_guard.h"
@@ -15,7 +16,48 @@ namespace {
 // Longer than any start under load; a guard that hangs must not hang the caller.
 constexpr int kReadyTimeoutMs = 10000;
 
+constexpr size_t kMaxNamePart = 100;
+
 std::string LastOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// What was made at a kept name, or in the place of a folder on the way to it. No folder: nothing.
+struct MadeObject {
+  sys::UniqueFd folder;
+  std::string name;
+};
+
+// A link, a file (a .git that names another folder) or a folder that nobody may enter, where a folder of the way was
+// missing, leads to the name or keeps it out of sight: that is what has to go.
+MadeObject FindMade(const KeptName& name) {
+  MadeObject made;
+  const size_t known = std::min(name.host_known, name.host_parent.size());
+  made.folder.reset(sys::OpenAt2(AT_FDCWD, name.host_parent.substr(0, known).c_str(), O_PATH | O_DIRECTORY, 0,
+                                 RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  if (!made.folder.valid()) return {};
+  std::string rest = name.host_parent.substr(known) + "/" + LastOf(name.path);
+  sys::UniqueFd above;  // the folder that holds made.folder, once that is one made since
+  std::string own;
+  for (size_t at = 0; at < rest.size();) {
+    const size_t end = std::min(rest.find('/', at), rest.size());
+    if (end > at) {
+      made.name = rest.substr(at, end - at);
+      struct stat stat {};
+      if (::fstatat(made.folder.get(), made.name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != EACCES || !above.valid()) return {};
+        return {std::move(above), std::move(own)};
+      }
+      if (end == rest.size() || !S_ISDIR(stat.st_mode)) return made;
+      int next = sys::OpenAt2(made.folder.get(), made.name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+                              RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH);
+      if (next < 0) return {};
+      above = std::move(made.folder);
+      own = made.name;
+      made.folder.reset(next);
+    }
+    at = end + 1;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -26,7 +68,8 @@ CoverKeeper::CoverKeeper(CoverKeeper&& other) noexcept
       records_(std::exchange(other.records_, nullptr)),
       holds_opens_(other.holds_opens_),
       guard_died_(other.guard_died_),
-      events_(std::move(other.events_)) {}
+      events_(std::move(other.events_)),
+      move_budget_(other.move_budget_) {}
 
 CoverKeeper::~CoverKeeper() {
   socket_.reset();
@@ -111,30 +154,20 @@ bool CoverKeeper::OnReady() {
 
 void CoverKeeper::MoveAway(size_t index) {
   const KeptName& name = options_.names[index];
+  MadeObject made = FindMade(name);
+  if (!made.folder.valid()) return;  // gone again
+  if (move_budget_.objects <= 0) Kill();  // it makes such names without end
   KeeperEvent event;
   event.path = name.path;
   event.rule = name.rule;
   event.how = KeeperHow::kLeft;
-  std::string last = LastOf(name.path);
-  std::string folder = name.host_parent;
-  auto open_folder = [&] {
-    return sys::OpenAt2(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  };
-  int opened = open_folder();
-  // The way was canonical: a link on it was made since, and leads to the name as well as the name itself would.
-  while (opened == -ELOOP && folder.rfind('/') > 0) {
-    last = LastOf(folder);
-    folder.resize(folder.rfind('/'));
-    opened = open_folder();
-  }
-  sys::UniqueFd parent(opened);
-  struct stat stat {};
-  if (!parent.valid() || ::fstatat(parent.get(), last.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) return;  // gone again
   if (options_.state_folder < 0) {
     event.detail = "no state folder";
   } else {
-    const std::string as = std::to_string(index) + "." + std::to_string(events_.size()) + "." + last;
-    if (Result<void> moved = MoveIntoState(parent.get(), last, options_.state_folder, as); moved.ok()) {
+    // A name may be as long as the file system takes; this one has to hold more.
+    const std::string as = std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
+    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, options_.state_folder, as, move_budget_);
+        moved.ok()) {
       event.how = KeeperHow::kMoved;
       event.detail = as;
     } else {

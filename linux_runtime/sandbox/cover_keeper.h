@@ -37,6 +37,7 @@
 #include <string>
 #include <vector>
 
+#include "linux_runtime/sandbox/cover_keeper_moved.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 
@@ -48,6 +49,8 @@ struct KeptName {
   std::string rule;         // as reports name it
   bool protect = false;     // read-only instead of covered
   bool existed = false;     // covered before the program starts
+  // How much of host_parent existed when the run began, in bytes; npos: all. What lies beyond was made since.
+  size_t host_known = std::string::npos;
 };
 
 struct KeeperOptions {
@@ -121,6 +124,7 @@ class CoverKeeper {
   bool holds_opens_ = false;
   bool guard_died_ = false;
   std::vector<KeeperEvent> events_;
+  MoveBudget move_budget_;
 };
 
 }  // namespace mxc::sandbox

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <linux/fs.h>
+#include <time.h>
 
 #include <climits>
 #include <cstdint>
@@ -16,13 +17,9 @@ namespace mxc::sandbox {
 namespace {
 
 constexpr int kMaxObjects = 10000;
-constexpr int64_t kMaxBytes = 256 << 20;
 constexpr int kMaxDepth = 64;
 
-struct Budget {
-  int objects = kMaxObjects;
-  int64_t bytes = kMaxBytes;
-};
+using Budget = MoveBudget;
 
 Error TooLarge(const std::string& name) {
   return Error(Code::kRefused, "move " + name + " into the state folder: it is larger than 10,000 objects, 256 MiB or 64 levels");
@@ -101,14 +98,41 @@ Result<void> Remove(int parent, const std::string& name, int depth) {
   return {};
 }
 
+// In the folder where it is, which takes no right over the object itself.
+int RenameAside(int parent, const std::string& name, const std::string& aside) {
+  auto rename = [&] {
+    return static_cast<int>(
+        sys::Check(::renameat2(parent, name.c_str(), parent, aside.c_str(), RENAME_NOREPLACE)));
+  };
+  int error = rename();
+  struct stat stat {};
+  if (error != -EACCES || sys::Fstat(parent, &stat) < 0 || stat.st_uid != ::geteuid()) return error;
+  // A container of the caller's own id may have taken the right to write from its folder.
+  if (::chmod(("/proc/self/fd/" + std::to_string(parent)).c_str(), (stat.st_mode & 07777) | 0700) < 0) return error;
+  return rename();
+}
+
 }  // namespace
 
-Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as) {
-  if (::renameat2(parent, name.c_str(), state_folder, as.c_str(), RENAME_NOREPLACE) == 0) return {};
-  if (errno != EXDEV && errno != EINVAL) return sys::SystemError("move " + name + " into the state folder", errno);
-  Budget budget;
-  MXC_TRY(Copy(parent, name, state_folder, as, budget, 0));
-  return Remove(parent, name, 0);
+Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as,
+                           MoveBudget& budget) {
+  if (budget.objects > 0 && ::renameat2(parent, name.c_str(), state_folder, as.c_str(), RENAME_NOREPLACE) == 0) {
+    --budget.objects;
+    return {};
+  }
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);  // other runs left theirs here, perhaps
+  const std::string aside = ".mxc-" + std::to_string(now.tv_sec) + "." + std::to_string(now.tv_nsec) + "-" + as;
+  if (int error = RenameAside(parent, name, aside); error < 0) {
+    return sys::SystemError("rename " + name + " to " + aside, -error);
+  }
+  auto copy = [&]() -> Result<void> {
+    MXC_TRY(Copy(parent, aside, state_folder, as, budget, 0));
+    return Remove(parent, aside, 0);
+  };
+  Result<void> copied = copy();
+  if (!copied.ok()) return std::move(copied).error().WithContext("it is called " + aside + " now");
+  return {};
 }
 
 }  // namespace mxc::sandbox

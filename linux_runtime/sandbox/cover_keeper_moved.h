@@ -1,17 +1,25 @@
-// Moves an object out of a work tree into the state folder, leaving nothing behind in the tree.
+// Moving what a container made under a denied or protected name out of everybody's way.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "shared/base/result.h"
 
 namespace mxc::sandbox {
 
-// Moves `name` in `parent` to `as` in `state_folder` (descriptors of host folders). By rename where both lie on one
-// mount; else copied (contents only; files get mode 0600 and folders 0700, so that nothing of it runs or is read by
-// others) and then removed, without following symbolic links. FIFOs, sockets and devices are removed, not copied.
-// Errors: over 10,000 objects, 256 MiB or 64 levels, or a system call; what was there stays then, and so may a part
-// of the copy.
-Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as);
+// What one run may put into the state folder in all: it may lie in memory (/run), which the container's limits don't count.
+struct MoveBudget {
+  int objects = 10000;
+  int64_t bytes = 256 << 20;
+};
+
+// Moves `name` from the folder `parent` into the state folder as `as`. Where that is another file system, it is renamed
+// to ".mxc-TIME-" + as beside itself first, at once and whatever it is, and then copied and removed: what can't be copied
+// (too large, not readable, budget spent) stays under that name, where nothing looks for it, and the error says so.
+// A copy has the contents only: files get mode 0600 and folders 0700, so that nothing of it runs or is read by others;
+// symbolic links are not followed; FIFOs, sockets and devices are removed, not copied. At most 64 levels.
+Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as,
+                           MoveBudget& budget);
 
 }  // namespace mxc::sandbox

@@ -2,6 +2,7 @@
 // so that mount points are made where they can be, and rules for one object reach each of its names.
 #pragma once
 
+#include <deque>
 #include <set>
 #include <string>
 #include <vector>
@@ -65,7 +66,11 @@ class MountPlanner {
   Result<void> AddProtected();
   Result<void> Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects);
   Result<void> FindLinks(std::vector<HeldObject>& objects);
-  Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect);
+  Result<void> HoldMissing(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects);
+  Result<void> HoldUnreachable(const oci::DeniedPath& rule, std::vector<HeldObject>& objects);
+  // Holds the object at `path` for a rule about something below it.
+  Result<void> HoldInstead(const oci::DeniedPath& rule, const std::string& path, HostObject object,
+                           std::vector<HeldObject>& objects);
   // A grant whose path leads, over a link or a bind mount, into what the rule denies.
   Result<void> RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const;
   Result<void> HoldObject(const HeldObject& held, bool protect);
@@ -75,6 +80,8 @@ class MountPlanner {
   // Folders between a writable grant and a name held in it: moved away, they would take the name with them, and another
   // object could be put in its place. Inserted at step `before`, so that what holds the names comes on top.
   void PinFolders(size_t before);
+  // Container paths of the symbolic links on the way to `path`, where the container could replace them.
+  void LinksOnTheWay(const std::string& path, std::set<std::string>& links) const;
   void AddMasks();
   void NotePaths();
   // Landlock gives what any folder above gives, so it can't hold a read-only path below a writable one.
@@ -101,6 +108,8 @@ class MountPlanner {
   std::set<std::string> made_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
+  std::vector<std::string> readonly_grants_;  // as the policy names them
+  std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
   std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source

@@ -1,8 +1,45 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <set>
 
 #include "linux_runtime/sandbox/mount_plan.h"
 
 namespace mxc::sandbox {
+
+void MountPlanner::LinksOnTheWay(const std::string& path, std::set<std::string>& links) const {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::string at = "/", rest = path;
+  for (int followed = 0; followed <= kMostLinks;) {
+    const size_t begin = rest.find_first_not_of('/');
+    if (begin == std::string::npos) return;
+    const size_t end = std::min(rest.find('/', begin), rest.size());
+    const std::string part = rest.substr(begin, end - begin);
+    rest.erase(0, end);
+    if (part == ".") continue;
+    if (part == "..") {
+      at = ParentOf(at);
+      continue;
+    }
+    std::string next = JoinPath(at, "/" + part);
+    struct stat found;
+    if (::lstat(next.c_str(), &found) != 0) return;
+    if (!S_ISLNK(found.st_mode)) {
+      at = std::move(next);
+      continue;
+    }
+    for (const ContainerName& name : ContainerNames(next)) {
+      if (name.shown->writable && name.path != name.shown->path) links.insert(name.path);
+    }
+    char target[4096];
+    const ssize_t size = ::readlink(next.c_str(), target, sizeof target);
+    if (size <= 0) return;
+    ++followed;
+    if (target[0] == '/') at = "/";
+    rest.insert(0, std::string(target, static_cast<size_t>(size)));
+  }
+}
 
 void MountPlanner::PinFolders(size_t before) {
   std::set<std::string> pins;  // in this order a folder comes before those inside it
@@ -21,12 +58,26 @@ void MountPlanner::PinFolders(size_t before) {
   for (const Shown& shown : shown_) {
     if (shown.kind == Kind::kHost && !shown.writable) pin_above(shown.path);
   }
+  // A rule follows links. Replaced, one would leave the rule's name to another object.
+  std::set<std::string> links;
+  const bool writable = std::any_of(shown_.begin(), shown_.end(), [](const Shown& shown) {
+    return shown.kind == Kind::kHost && shown.writable && !shown.device;
+  });
+  if (writable) {
+    for (const auto* rules : {&extension_.denied, &extension_.protect}) {
+      for (const oci::DeniedPath& rule : *rules) LinksOnTheWay(rule.path, links);
+    }
+    for (const std::string& path : readonly_grants_) LinksOnTheWay(path, links);
+  }
+  for (const std::string& link : links) pin_above(link);
+  pins.insert(links.begin(), links.end());
   std::vector<Step> steps;
   for (const std::string& path : pins) {
     Step& step = steps.emplace_back();
     step.op = Op::kPin;
     step.path = plan_.Intern(path);
-    step.directory = step.optional = true;
+    step.directory = !links.contains(path);
+    step.optional = true;
   }
   plan_.steps.insert(plan_.steps.begin() + static_cast<ptrdiff_t>(before), steps.begin(), steps.end());
 }

@@ -51,7 +51,7 @@ Result<void> MountPlanner::AddDenied() {
   for (const std::string& path : passages_) Add(Op::kSealMount, path);
   std::vector<HeldObject> objects;
   for (const oci::DeniedPath& rule : extension_.denied) {
-    if (held_.contains(rule.path)) continue;
+    // A passage too: the folder it stands for may be shown by another name.
     MXC_TRY_AS("deny " + rule.path, Open(rule, false, objects));
   }
   MXC_TRY(FindLinks(objects));
@@ -74,10 +74,27 @@ Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::
     objects.push_back({&rule, std::move(object).value(), {}});
     return {};
   }
-  if (object.error().code() == Code::kNotFound) return HoldMissing(rule, protect);
-  // Without privilege, what lies behind a folder that the caller may not enter is out of the container's reach as well.
-  if (object.error().system_errno() == EACCES) return {};
+  if (object.error().code() == Code::kNotFound) return HoldMissing(rule, protect, objects);
+  if (object.error().system_errno() == EACCES) return HoldUnreachable(rule, objects);
   return std::move(object).error();
+}
+
+Result<void> MountPlanner::HoldUnreachable(const oci::DeniedPath& rule, std::vector<HeldObject>& objects) {
+  // The folder that the caller may not enter may be the caller's own, who inside can give back the right: it is held.
+  for (std::string above = ParentOf(rule.path); above != "/"; above = ParentOf(above)) {
+    Result<HostObject> folder = OpenHostObject(above);
+    if (folder.ok()) return HoldInstead(rule, above, std::move(folder).value(), objects);
+    if (folder.error().system_errno() != EACCES) return std::move(folder).error();
+  }
+  return {};
+}
+
+Result<void> MountPlanner::HoldInstead(const oci::DeniedPath& rule, const std::string& path, HostObject object,
+                                       std::vector<HeldObject>& objects) {
+  oci::DeniedPath& instead = stand_ins_.emplace_back(rule);
+  instead.path = path;
+  objects.push_back({&instead, std::move(object), {}});
+  return {};
 }
 
 Result<void> MountPlanner::FindLinks(std::vector<HeldObject>& objects) {
@@ -106,7 +123,7 @@ bool MountPlanner::BelowCover(const std::string& path) const {
   });
 }
 
-Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect) {
+Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
   // The part that exists decides where the name could appear.
   std::string existing = ParentOf(rule.path);
   Result<HostObject> folder = OpenHostObject(existing);
@@ -116,7 +133,14 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
     folder = OpenHostObject(existing);
   }
   if (!folder.ok()) return std::move(folder).error();
-  if (!folder->directory()) return {};  // nothing can appear below a file
+  // Nothing can appear below a file, but in its place: a .git that names another folder, removed and made anew.
+  if (!folder->directory()) {
+    const std::vector<ContainerName> names = ContainerNames(folder->canonical);
+    const bool replaceable = std::any_of(names.begin(), names.end(), [](const ContainerName& name) {
+      return name.shown->writable && name.path != name.shown->path;  // a granted file is a mount, which stays
+    });
+    return protect && replaceable ? HoldInstead(rule, existing, std::move(folder).value(), objects) : Result<void>();
+  }
   for (const ContainerName& name : ContainerNames(folder->canonical)) {
     if (extension_.on_missing == oci::OnMissing::kRefuse && name.shown->writable) {
       return Error(Code::kRefused, rule.path + " doesn't exist yet and could be created inside (" + rule.rule + ")")

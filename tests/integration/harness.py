@@ -171,6 +171,7 @@ class Box:
         self.runtime = self.folder("runtime", mode=0o700)
         self.pids = set()
         self._policies = 0
+        self._state_before = set()
         self._mounted = []
 
     # -- files ------------------------------------------------------------------------------------------------------
@@ -303,7 +304,8 @@ class Box:
 
     def _is_ours(self, state_name):
         match = re.search(r"mxc-(\d+)-", state_name)
-        return bool(match and int(match[1]) in self.pids)
+        # Pids come again: what was there before is somebody else's.
+        return bool(match and int(match[1]) in self.pids) and state_name not in self._state_before
 
     def leftovers(self, before):
         """What there is more than before, in words."""
@@ -316,6 +318,7 @@ class Box:
         return left
 
     def snapshot(self):
+        self._state_before = self.state()
         return {"mounts": mounts()}
 
 

@@ -15,6 +15,9 @@ namespace mxc::sandbox {
 
 // What the caller knows of itself and has prepared.
 struct PlanContext {
+  // A plain OCI bundle: missing mount points are made in its root file system, setting up is done as the root of its user
+  // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
+  bool bundle = false;
   bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace
   uint32_t uid = 0, gid = 0;   // the caller's
   uint32_t id_base = 0;        // privileged: first host id of a range that nothing else uses (id_range.h)

@@ -111,6 +111,18 @@ def measure(arguments, work, budgets, figures):
         figures["memory"] = jobs.memory(arguments.mxc, work)
 
 
+def bring_along(arguments, work):
+    """Copies what is measured to where an ordinary user reaches it: a checkout or a build folder may lie in root's home."""
+    folder = os.path.join(work, "programs")
+    os.mkdir(folder, 0o755)
+    for name in ("floor", "true", "translate_bench", "seccomp_getppid"):
+        shutil.copy(os.path.join(arguments.programs, name), folder)
+    arguments.programs = folder
+    arguments.mxc = shutil.copy(arguments.mxc, os.path.join(folder, "mxc"))
+    if arguments.against:
+        arguments.against = shutil.copy(arguments.against, os.path.join(folder, "mxc-old"))
+
+
 def main():
     arguments = options()
     arguments.mxc = os.path.abspath(arguments.mxc)
@@ -125,6 +137,7 @@ def main():
     # Not below /tmp: every sandbox has its own there.
     work = tempfile.mkdtemp(prefix="mxc-bench-", dir="/var/tmp")
     os.chmod(work, 0o755)
+    bring_along(arguments, work)
     broken = False
     try:
         measure(arguments, work, budgets, figures)

@@ -66,7 +66,7 @@ def commands(place, arguments, privileged):
     candidates = {"floor": [os.path.join(arguments.programs, "floor"), script, place.true],
                   "mxc": [arguments.mxc] + own}
     if arguments.against:
-        candidates["mxc-old"] = [os.path.abspath(arguments.against)] + own
+        candidates["mxc-old"] = [arguments.against] + own
     left_out = {}
     if shutil.which("bwrap"):
         candidates["bwrap"] = [shutil.which("bwrap")] + peers.bwrap_arguments(steps, place.project, privileged) + [place.true]

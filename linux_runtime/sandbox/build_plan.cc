@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "linux_runtime/sandbox/bundle_plan.h"
 #include "linux_runtime/sandbox/guard_filter.h"
 #include "linux_runtime/sandbox/mount_plan.h"
 #include "linux_runtime/sandbox/names.h"
@@ -95,7 +96,12 @@ Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& ex
   return {};
 }
 
+// Joined, an intermediate process enters the group, before it gives up the rights to.
 void PlanCgroup(Plan& plan, const PlanContext& context) {
+  if (!plan.bundle.joins.empty()) {
+    plan.bundle.join_cgroup = context.cgroup_tasks;
+    return;
+  }
   if (context.cgroup_directory >= 0) {
     plan.cgroup_fd = context.cgroup_directory;
     return;
@@ -186,6 +192,13 @@ Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension
   return {};
 }
 
+void PlanConsole(Plan& plan, const oci::Process& process) {
+  Add(plan, Op::kConsole);
+  if (!process.console_size) return;
+  plan.bundle.rows = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->height, UINT16_MAX));
+  plan.bundle.columns = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->width, UINT16_MAX));
+}
+
 bool HasCovers(const Plan& plan) {
   return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.op == Op::kCover; });
 }
@@ -215,13 +228,7 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
 
 uint32_t CoverOwner(const Plan& plan) { return (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534; }
 
-bool IsPrivileged() {
-  if (::geteuid() != 0) return false;
-  // In a user namespace, uid 0 is not the host's root: the initial one maps every id to itself.
-  std::ifstream map("/proc/self/uid_map");
-  uint64_t inside = 1, outside = 1, count = 0;
-  map >> inside >> outside >> count;
-  if (inside != 0 || outside != 0 || count != 4294967295u) return false;
+bool IsCapable() {
   struct {
     uint32_t version;
     int pid;
@@ -232,21 +239,38 @@ bool IsPrivileged() {
   return (data[0] >> kSysAdmin & 1) != 0;
 }
 
+bool IsPrivileged() {
+  if (::geteuid() != 0) return false;
+  // In a user namespace, uid 0 is not the host's root: the initial one maps every id to itself.
+  std::ifstream map("/proc/self/uid_map");
+  uint64_t inside = 1, outside = 1, count = 0;
+  map >> inside >> outside >> count;
+  if (inside != 0 || outside != 0 || count != 4294967295u) return false;
+  return IsCapable();
+}
+
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
   Plan plan;
+  plan.bundle.wanted = context.bundle;
   plan.uid = spec.process->user.uid;
   plan.gid = spec.process->user.gid;
   plan.disk_uid = context.uid;
   plan.disk_gid = context.gid;
   plan.reaper = extension.init;
-  plan.namespaces = MXC_TRY(Namespaces(spec));
-  MXC_TRY(PlanIds(plan, spec, extension, context));
-  PlanCgroup(plan, context);
-  Step& ids = Add(plan, Op::kSetIds);
-  ids.flags = plan.uid;
-  ids.extra = plan.gid;
-  ids.mode = context.privileged ? 1 : 0;
+  if (context.bundle) {
+    plan.namespaces = MXC_TRY(PlanBundleNamespaces(plan, spec));
+    PlanCgroup(plan, context);
+    MXC_TRY(PlanBundleIds(plan, spec, context));
+  } else {
+    plan.namespaces = MXC_TRY(Namespaces(spec));
+    MXC_TRY(PlanIds(plan, spec, extension, context));
+    PlanCgroup(plan, context);
+    Step& ids = Add(plan, Op::kSetIds);
+    ids.flags = plan.uid;
+    ids.extra = plan.gid;
+    ids.mode = context.privileged ? 1 : 0;
+  }
   Add(plan, Op::kTieToParent);
   Add(plan, Op::kPrivateMounts);
   if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);
@@ -267,7 +291,9 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     }
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
+  if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
   Add(plan, Op::kEnterRoot);
+  if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process);
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
   MXC_TRY(PlanProcess(plan, *spec.process));

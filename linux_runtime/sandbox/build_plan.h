@@ -19,6 +19,7 @@ struct PlanContext {
   // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
   bool bundle = false;
   bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace
+  bool capable = false;        // bundles: CAP_SYS_ADMIN in the caller's own user namespace, whichever that is
   uint32_t uid = 0, gid = 0;   // the caller's
   uint32_t id_base = 0;        // privileged: first host id of a range that nothing else uses (id_range.h)
   int landlock_abi = 0;        // 0: none
@@ -34,6 +35,9 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
 // The host id that owns what covers denied paths, for a privileged caller. Host root is never mapped (decision 10), so
 // what it owns nobody inside can open; with the host's own ids inside, the overflow id serves, which no account has.
 uint32_t CoverOwner(const Plan& plan);
+
+// CAP_SYS_ADMIN in the caller's user namespace.
+bool IsCapable();
 
 // The caller is root in the initial user namespace with CAP_SYS_ADMIN.
 bool IsPrivileged();

@@ -88,6 +88,12 @@ std::string FormatStep(const Step& step) {
       return "domainname " + Path(step.text);
     case Op::kLoopbackUp:
       return "network: loopback only";
+    case Op::kJoinNamespace:
+      return std::string("join the ") + step.text + " namespace";
+    case Op::kHooks:
+      return "run hooks";
+    case Op::kConsole:
+      return "terminal on /dev/console";
   }
   return "";
 }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
@@ -132,6 +133,100 @@ Error CloneError(const Plan& plan, int error) {
   return failure;
 }
 
+struct Cloned {
+  pid_t pid = -1;  // or -errno
+  sys::UniqueFd pidfd;
+};
+
+Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
+  Cloned cloned;
+  int pidfd = -1;
+  sys::CloneArgs args{};
+  args.flags = plan.namespaces | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  if (plan.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
+  }
+  cloned.pid = sys::Clone3(&args);
+  if (cloned.pid == 0) {
+    parent.reset();
+    RunChild(plan, descriptors, argv);
+  }
+  cloned.pidfd.reset(pidfd);
+  return cloned;
+}
+
+// The intermediate process: joins, then makes the container's first process as its sibling (CLONE_PARENT), and tells its
+// pid. It copies the parent's memory and must not be seen from inside (CVE-2016-9962).
+[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe, const ArgvArea& argv) {
+  auto check = [&](size_t index, int error) {
+    if (error >= 0) return;
+    StatusRecord record{};
+    record.kind = StatusKind::kFailed;
+    record.step = kStepJoin;
+    record.error = -error;
+    record.pid = static_cast<int32_t>(index);
+    sys::Write(descriptors.status, &record, sizeof record);
+    ::_exit(125);
+  };
+  const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
+  check(joins.size(), sys::Prctl(PR_SET_DUMPABLE, 0));
+  for (int fd : plan.bundle.join_cgroup) check(joins.size(), static_cast<int>(sys::Write(fd, "0", 1)));
+  for (size_t index = 0; index < joins.size(); ++index) {
+    check(index, sys::SetNs(joins[index].fd, static_cast<int>(joins[index].type)));
+  }
+  sys::CloneArgs args{};
+  args.flags = plan.namespaces | CLONE_PARENT;
+  const pid_t pid = sys::Clone3(&args);
+  if (pid == 0) {
+    sys::Close(pid_pipe);
+    RunChild(plan, descriptors, argv);
+  }
+  check(joins.size(), pid);
+  sys::Write(pid_pipe, &pid, sizeof pid);
+  ::_exit(0);
+}
+
+Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
+  Cloned cloned;
+  int pid_pipe[2];
+  if (::pipe2(pid_pipe, O_CLOEXEC) != 0) {
+    cloned.pid = -errno;
+    return cloned;
+  }
+  sys::UniqueFd pid_read(pid_pipe[0]), pid_write(pid_pipe[1]);
+  const pid_t joiner = sys::Fork();
+  if (joiner == 0) {
+    parent.reset();
+    pid_read.reset();
+    JoinAndClone(plan, descriptors, pid_write.get(), argv);
+  }
+  if (joiner < 0) {
+    cloned.pid = joiner;
+    return cloned;
+  }
+  pid_write.reset();
+  if (sys::Read(pid_read.get(), &cloned.pid, sizeof cloned.pid) != sizeof cloned.pid) cloned.pid = -ECHILD;
+  while (::waitpid(joiner, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  // Our child, not waited for: the number is still its own.
+  if (cloned.pid > 0) cloned.pidfd.reset(sys::PidfdOpen(cloned.pid));
+  return cloned;
+}
+
+Error JoinError(const Plan& plan, int status, int error) {
+  StatusRecord record{};
+  if (sys::Read(status, &record, sizeof record) != sizeof record) {
+    return sys::SystemError("make the container's first process", error);
+  }
+  const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
+  const auto index = static_cast<size_t>(record.pid);
+  if (index >= joins.size()) return CloneError(plan, record.error);
+  return sys::SystemError(std::string("join the ") + joins[index].name + " namespace", record.error);
+}
+
 // A folder as stdin, stdout or stderr would be a door: openat(0, "..") leads out of the sandbox.
 Result<void> CheckStandardStreams() {
   for (int fd = 0; fd <= 2; ++fd) {
@@ -166,30 +261,23 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   launched.parent = sys::UniqueFd(parent[0]);
   sys::UniqueFd child_end(parent[1]);
 
-  int pidfd = -1;
-  sys::CloneArgs args{};
-  args.flags = plan.namespaces | CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  if (plan.cgroup_fd >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
-  }
   // The child keeps every signal blocked until just before exec; the parent gets its mask back at once.
   sigset_t every, before;
   sigfillset(&every);
   ::sigprocmask(SIG_SETMASK, &every, &before);
-  pid_t pid = sys::Clone3(&args);
-  if (pid == 0) {
-    launched.parent.reset();
-    RunChild(plan, {status_write.get(), child_end.get()}, argv);
-  }
+  const ChildDescriptors descriptors{status_write.get(), child_end.get()};
+  Cloned cloned = plan.bundle.joins.empty() ? Clone(plan, descriptors, launched.parent, argv)
+                                            : CloneThroughJoins(plan, descriptors, launched.parent, argv);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return CloneError(plan, -pid);
-  launched.pid = pid;
-  launched.pidfd = sys::UniqueFd(pidfd);
+  const pid_t pid = cloned.pid;
   status_write.reset();
   child_end.reset();
+  if (pid < 0) {
+    if (!plan.bundle.joins.empty()) return JoinError(plan, launched.status.get(), -pid);
+    return CloneError(plan, -pid);
+  }
+  launched.pid = pid;
+  launched.pidfd = std::move(cloned.pidfd);
 
   auto finish = [&]() -> Result<void> {
     if (!plan.parent_writes_maps) return {};
@@ -207,40 +295,24 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
 }
 
 bool Launched::AwaitRoot() {
-  char here;
-  long count;
-  while ((count = sys::Read(parent.get(), &here, 1)) == -EINTR) {
-  }
-  return count == 1;
+  Word word{};
+  int fd = -1;
+  return Hear(parent.get(), &word, &fd) == 0 && word == Word::kRootStands;
 }
 
 Result<void> Launched::Continue() {
-  char go = 1;
-  long sent = sys::Check(::send(parent.get(), &go, 1, MSG_NOSIGNAL));
+  int error = Tell(parent.get(), Word::kGo);
   // Gone already: the status pipe says why.
-  if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
-    return sys::SystemError("let the container's first process go on", static_cast<int>(-sent));
+  if (error < 0 && error != -EPIPE && error != -ECONNRESET) {
+    return sys::SystemError("let the container's first process go on", -error);
   }
   return {};
 }
 
 void Launched::ReceiveConsole() {
-  char byte;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  long count;
-  while ((count = sys::Check(::recvmsg(parent.get(), &message, MSG_CMSG_CLOEXEC))) == -EINTR) {
-  }
-  cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  console.reset(fd);
+  Word word{};
+  int fd = -1;
+  if (Hear(parent.get(), &word, &fd) == 0 && word == Word::kConsole) console.reset(fd);
 }
 
 Error StepError(const Plan& plan, uint32_t step, int error) {
@@ -288,6 +360,8 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
       return sys::SystemError("close inherited descriptors", error);
     case kStepSeccomp:
       return sys::SystemError("install the system call filter", error);
+    case kStepReady:
+      return sys::SystemError("wait for the start of the container", error);
     default:
       break;
   }

@@ -47,6 +47,10 @@ enum class Op : uint8_t {
   kHostname,        // text
   kDomainname,      // text
   kLoopbackUp,      // the network namespace's lo
+  // Of plain bundles.
+  kJoinNamespace,   // fd, flags: CLONE_NEW*; text: which
+  kHooks,           // the parent runs prestart and createRuntime hooks, then the child its createContainer hooks
+  kConsole,         // a PTY of the container's devpts; its slave is bound on /dev/console
 };
 
 struct Step {
@@ -102,6 +106,38 @@ struct ShownPath {
   bool landlock = false;     // Landlock's rules, where the run has them, say the same as the mounts
 };
 
+// A namespace that exists already. type: CLONE_NEW*, or 0 with a pidfd as fd: `types` of setns(2) at once.
+struct JoinedNamespace {
+  int fd = -1;
+  uint64_t type = 0;
+  const char* name = "";
+};
+
+// A hook of an OCI bundle, ready for execve. argv and env are null-terminated.
+struct PlannedHook {
+  const char* path = "";
+  std::vector<const char*> argv, env;
+  int timeout_ms = -1;  // -1: none
+  const char* field = "";  // "hooks.createContainer[0]"
+};
+
+// What only the containers of plain bundles have.
+struct BundlePlan {
+  bool wanted = false;
+  // Joined by an intermediate process before the container's first one is made, in this order: processes of a pid, time
+  // or user namespace are its members from birth.
+  std::vector<JoinedNamespace> joins;
+  std::vector<int> join_cgroup;        // files that the intermediate process writes 0 into, before it joins anything
+  bool runtime_hooks = false;          // the parent has hooks to run at kHooks
+  std::vector<PlannedHook> create_container, start_container;
+  int state_creating = -1, state_created = -1;  // memory files with the container's state as JSON, for hooks
+  int hook_output = -1;                // memory file for what hooks print
+  int start_fifo = -1;                 // the child waits for a byte there before it executes the program; -1: doesn't wait
+  int start_status = -1;               // takes over from the status pipe once the parent goes away
+  unsigned preserved = 0;              // descriptors from 3 on that the program gets
+  uint16_t rows = 0, columns = 0;      // of the console; 0: the kernel's default
+};
+
 class Plan {
  public:
   Plan() = default;
@@ -133,6 +169,7 @@ class Plan {
   bool use_landlock = false;
   std::vector<SeccompProgram> seccomp;      // installed in order, the last one last
 
+  BundlePlan bundle;
   std::vector<GuardedPath> guarded;
   std::vector<ShownPath> shown;             // not the base system
   std::vector<std::string> notes;           // what was decided differently from what the spec's words say, and why

@@ -176,7 +176,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kJoinNamespace:
       return sys::SetNs(step.fd, static_cast<int>(step.flags));
     case Op::kConsole:
-      return OpenBundleConsole(plan, descriptors.parent, state);
+      return OpenBundleConsole(plan, step, descriptors.parent, state);
     default:
       return ApplyMountStep(step, state);
   }

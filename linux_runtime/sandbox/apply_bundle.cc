@@ -94,7 +94,7 @@ int AwaitStart(int fifo) {
 
 }  // namespace
 
-int OpenBundleConsole(const Plan& plan, int parent, RootState& state) {
+int OpenBundleConsole(const Plan& plan, const Step& step, int parent, RootState& state) {
   const int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   struct stat found;
@@ -102,7 +102,9 @@ int OpenBundleConsole(const Plan& plan, int parent, RootState& state) {
   // The image may have put anything there (CVE-2025-52565).
   if (!S_ISCHR(found.st_mode) || found.st_rdev != makedev(kTtyAuxMajor, kPtmxMinor)) return -ENODEV;
   if (int error = OpenSlave(plan, master, state); error < 0) return error;
-  if (int error = BindConsole(state.console); error < 0) return error;
+  if (step.mode == 1) {
+    if (int error = BindConsole(state.console); error < 0) return error;
+  }
   const int error = Tell(parent, Word::kConsole, master);
   sys::Close(master);
   return error;

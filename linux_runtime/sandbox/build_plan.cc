@@ -192,8 +192,8 @@ Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension
   return {};
 }
 
-void PlanConsole(Plan& plan, const oci::Process& process) {
-  Add(plan, Op::kConsole);
+void PlanConsole(Plan& plan, const oci::Process& process, bool on_dev_console) {
+  Add(plan, Op::kConsole).mode = on_dev_console ? 1 : 0;
   if (!process.console_size) return;
   plan.bundle.rows = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->height, UINT16_MAX));
   plan.bundle.columns = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->width, UINT16_MAX));
@@ -293,7 +293,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
   Add(plan, Op::kEnterRoot);
-  if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process);
+  if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
   MXC_TRY(PlanProcess(plan, *spec.process));
@@ -312,6 +312,27 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
   if constexpr (kWeakenable) WeakenPlan(plan);
+  return plan;
+}
+
+Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+                           const JoinedNamespace& container) {
+  if (!spec.process) return Error(Code::kInvalid, "/process: missing");
+  if (extension.landlock && extension.landlock->enabled) {
+    return Error(Code::kUnsupported, "/annotations/dev.mxc.landlock: its rules can't be applied to a process that enters later");
+  }
+  Plan plan;
+  plan.bundle.wanted = true;
+  if (container.type != 0) plan.bundle.joins.push_back(container);
+  plan.bundle.join_cgroup = context.cgroup_tasks;
+  plan.uid = spec.process->user.uid;
+  plan.gid = spec.process->user.gid;
+  plan.reaper = false;
+  if ((container.type & CLONE_NEWUSER) != 0) Add(plan, Op::kSetIds);
+  Add(plan, Op::kTieToParent);
+  if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
+  MXC_TRY(PlanProcess(plan, *spec.process));
+  MXC_TRY(PlanFilters(plan, spec, extension, context));
   return plan;
 }
 

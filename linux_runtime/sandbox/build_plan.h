@@ -32,6 +32,11 @@ struct PlanContext {
 // enforce; kRefused where rules contradict each other; kInvalid for names the kernel doesn't know.
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context);
 
+// A process that enters a running container by `container` (a pidfd and the namespaces to join at once): spec.process
+// under the rest of the container's spec. Errors: as BuildPlan.
+Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+                           const JoinedNamespace& container);
+
 // The host id that owns what covers denied paths, for a privileged caller. Host root is never mapped (decision 10), so
 // what it owns nobody inside can open; with the host's own ids inside, the overflow id serves, which no account has.
 uint32_t CoverOwner(const Plan& plan);

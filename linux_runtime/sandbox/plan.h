@@ -50,7 +50,7 @@ enum class Op : uint8_t {
   // Of plain bundles.
   kJoinNamespace,   // fd, flags: CLONE_NEW*; text: which
   kHooks,           // the parent runs prestart and createRuntime hooks, then the child its createContainer hooks
-  kConsole,         // a PTY of the container's devpts; its slave is bound on /dev/console
+  kConsole,         // a PTY of the container's devpts; mode 1: its slave is bound on /dev/console
 };
 
 struct Step {

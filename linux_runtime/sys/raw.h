@@ -65,6 +65,9 @@ inline int OpenAt2(int dir, const char* path, uint64_t flags, uint64_t mode, uin
 inline int OpenInRoot(int root, const char* path, uint64_t flags, uint64_t mode = 0) {
   return OpenAt2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
+inline int ExecveAt(int dir, const char* path, char* const* argv, char* const* env, int flags) {
+  return static_cast<int>(Check(::syscall(SYS_execveat, dir, path, argv, env, flags)));
+}
 inline int Close(int fd) { return static_cast<int>(Check(::close(fd))); }
 inline long Read(int fd, void* data, size_t size) { return Check(::read(fd, data, size)); }
 inline long Write(int fd, const void* data, size_t size) { return Check(::write(fd, data, size)); }

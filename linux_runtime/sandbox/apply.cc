@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/reaper.h"
 #include "linux_runtime/sandbox/status.h"
 #include "linux_runtime/sandbox/weaken.h"
@@ -115,6 +116,9 @@ int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootStat
       return static_cast<int>(sys::Check(::setdomainname(step.text, strlen(step.text))));
     case Op::kLoopbackUp:
       return LoopbackUp();
+    case Op::kSysctl:
+    case Op::kWorkingFolder:
+      return ApplyProcessStep(step, state);
     default:
       return ApplyMountStep(step, state);
   }
@@ -214,6 +218,21 @@ int ExecFirst(const Plan& plan) {
   return error;
 }
 
+// A bundle's program: it becomes the process that the spec describes.
+[[noreturn]] void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors) {
+  const int status = descriptors.status;
+  Settled settled = SettleProcess(plan);
+  if (settled.error < 0) Fail(status, settled.step, settled.error);
+  int resource = 0;
+  if (int error = SetLimits(plan, &resource); error < 0) Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
+  ResetSignals();
+  for (const SeccompProgram& program : plan.seccomp) {
+    if (int error = InstallSeccomp(program); error < 0) Fail(status, kStepSeccomp, error);
+  }
+  ::execve(settled.program, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
+  Fail(status, kStepExec, errno);
+}
+
 [[noreturn]] void RunProgram(const Plan& plan, const ChildDescriptors& descriptors) {
   const int status = descriptors.status;
   auto check = [&](uint32_t step, int error) {
@@ -224,6 +243,7 @@ int ExecFirst(const Plan& plan) {
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
   check(kStepDescriptors, CloseAllBut(status));
+  if (plan.process.exact) RunBundleProgram(plan, descriptors);
   if (int error = sys::Chdir(plan.cwd); error < 0) {
     if (plan.cwd_required) Fail(status, kStepChdir, error);
     check(kStepChdir, sys::Chdir("/"));
@@ -253,6 +273,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   }
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the supervisor's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, Without("dumpable") ? 1 : 0));
+  if (plan.process.exact) RunProgram(plan, descriptors);
   check(kStepCapabilities, SetCapabilities(plan));
   if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
   if (plan.use_landlock) {

@@ -88,6 +88,10 @@ std::string FormatStep(const Step& step) {
       return "domainname " + Path(step.text);
     case Op::kLoopbackUp:
       return "network: loopback only";
+    case Op::kSysctl:
+      return "write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kWorkingFolder:
+      return "make the working folder " + Path(step.path) + " if missing";
   }
   return "";
 }

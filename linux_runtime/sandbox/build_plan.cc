@@ -180,12 +180,13 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   plan.reaper = extension.init;
   plan.namespaces = MXC_TRY(Namespaces(spec));
   plan.process.user_namespace = FindNamespace(spec, "user") != nullptr;
+  plan.process.keep_groups = context.bundle && KeepsGroups(spec);
   MXC_TRY(PlanIds(plan, spec, extension, context));
   PlanCgroup(plan, context);
   Step& ids = Add(plan, Op::kSetIds);
   ids.flags = context.bundle ? 0 : plan.uid;
   ids.extra = context.bundle ? 0 : plan.gid;
-  ids.mode = context.privileged ? 1 : 0;
+  ids.mode = context.privileged && !plan.process.keep_groups ? 1 : 0;
   Add(plan, Op::kTieToParent);
   Add(plan, Op::kPrivateMounts);
   if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);

@@ -89,9 +89,9 @@ std::string FormatStep(const Step& step) {
     case Op::kLoopbackUp:
       return "network: loopback only";
     case Op::kSysctl:
-      return "write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+      return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
     case Op::kWorkingFolder:
-      return "make the working folder " + Path(step.path) + " if missing";
+      return "/process/cwd: make " + Path(step.path) + " if missing";
   }
   return "";
 }

@@ -108,12 +108,15 @@ const oci::Namespace* FindNamespace(const oci::Spec& spec, std::string_view type
   return nullptr;
 }
 
+bool KeepsGroups(const oci::Spec& spec) {
+  auto annotation = spec.annotations.find("run.oci.keep_original_groups");
+  return annotation != spec.annotations.end() && annotation->second == "1";
+}
+
 Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec) {
   ProcessPlan& process = plan.process;
   if (spec.linux.memory_policy) process.memory_policy = MXC_TRY(PlanMemoryPolicy(*spec.linux.memory_policy));
   if (spec.linux.personality) process.personality = MXC_TRY(PlanPersonality(*spec.linux.personality));
-  auto annotation = spec.annotations.find("run.oci.keep_original_groups");
-  process.keep_groups = annotation != spec.annotations.end() && annotation->second == "1";
 
   constexpr uint64_t kSysAdmin = uint64_t{1} << 21;
   process.admin_until_exec = !plan.seccomp.empty() && !plan.no_new_privileges && (plan.effective & kSysAdmin) == 0;

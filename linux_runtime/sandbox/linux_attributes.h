@@ -21,6 +21,9 @@ Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec);
 // The spec's entry for a kind of namespace; nullptr: shared with the host.
 const oci::Namespace* FindNamespace(const oci::Spec& spec, std::string_view type);
 
+// podman's annotation run.oci.keep_original_groups=1 (--group-add keep-groups): the caller's supplementary groups stay.
+bool KeepsGroups(const oci::Spec& spec);
+
 // "net.ipv4.ip_forward" or "net/ipv4/ip_forward" → "net/ipv4/ip_forward". The first separator decides, as for sysctl(8), so
 // that an interface's name may hold the other one: "net/ipv4/conf/eth0.1/forwarding", "net.ipv4.conf.eth0/1.forwarding".
 std::string SysctlPath(std::string_view name);

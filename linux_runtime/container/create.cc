@@ -148,6 +148,7 @@ Result<void> Creation::Record() {
 Result<void> Creation::MakePlan() {
   sandbox::PlanContext context;
   context.bundle = true;
+  context.new_keyring = options_.new_keyring;
   context.privileged = sandbox::IsPrivileged();
   context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();

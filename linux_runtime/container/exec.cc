@@ -93,7 +93,7 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   cgroup::Entrance entrance = MXC_TRY(group.Enter(options.below));
 
   sandbox::PlanContext context;
-  context.bundle = true;
+  context.bundle = context.exec = true;
   context.privileged = sandbox::IsPrivileged();
   context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();

@@ -18,6 +18,9 @@ struct PlanContext {
   // A plain OCI bundle: missing mount points are made in its root file system, setting up is done as the root of its user
   // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
   bool bundle = false;
+  bool exec = false;           // another process of a running container
+  bool new_keyring = false;    // a session keyring of the container's own
+  bool wsl = false;            // a bundle is kept from AF_VSOCK, which under WSL leads to Windows' drives
   bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace
   bool capable = false;        // bundles: CAP_SYS_ADMIN in the caller's own user namespace, whichever that is
   uint32_t uid = 0, gid = 0;   // the caller's

@@ -7,6 +7,8 @@
 
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/parent_process.h"
+#include "linux_runtime/sandbox/process_errors.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
@@ -280,9 +282,12 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   launched.pidfd = std::move(cloned.pidfd);
 
   auto finish = [&]() -> Result<void> {
-    if (!plan.parent_writes_maps) return {};
-    MXC_TRY(WriteMaps(plan, pid));
-    MXC_TRY(MapMounts(plan, pid));
+    if (!plan.parent_writes_maps && !plan.process.needs_parent()) return {};
+    if (plan.parent_writes_maps) {
+      MXC_TRY(WriteMaps(plan, pid));
+      MXC_TRY(MapMounts(plan, pid));
+    }
+    MXC_TRY(ApplyFromOutside(plan, pid));
     return launched.Continue();
   };
   Result<void> finished = finish();
@@ -332,6 +337,9 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
       return std::move(whole).WithHint("too many mounts: see sysctl fs.mount-max");
     }
     return whole;
+  }
+  if (plan.process.exact) {
+    if (std::optional<Error> described = ProcessStepError(plan, step, error)) return *std::move(described);
   }
   std::string program = plan.argv.empty() || plan.argv[0] == nullptr ? "" : plan.argv[0];
   switch (step) {

@@ -70,6 +70,12 @@ std::optional<int> CapabilityNumber(std::string_view name) {
   return std::nullopt;
 }
 
+std::string CapabilityName(int number) {
+  const size_t index = static_cast<size_t>(number);
+  if (index >= kCapabilities.size()) return "capability " + std::to_string(number);
+  return "CAP_" + std::string(kCapabilities[index]);
+}
+
 std::optional<int> RlimitNumber(std::string_view name) {
   for (auto [known, number] : kRlimits) {
     if (known == name) return number;

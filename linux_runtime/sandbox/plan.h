@@ -13,6 +13,7 @@
 
 #include "linux_runtime/sandbox/cover_source.h"
 #include "linux_runtime/sandbox/landlock.h"
+#include "linux_runtime/sandbox/process_plan.h"
 #include "linux_runtime/sandbox/seccomp.h"
 #include "linux_runtime/sys/fd.h"
 
@@ -51,6 +52,9 @@ enum class Op : uint8_t {
   kJoinNamespace,   // fd, flags: CLONE_NEW*; text: which
   kHooks,           // the parent runs prestart and createRuntime hooks, then the child its createContainer hooks
   kConsole,         // a PTY of the container's devpts; mode 1: its slave is bound on /dev/console
+  // Of a bundle's process; see apply_process.h.
+  kSysctl,          // path below /proc/sys → text; fd: the host's /proc
+  kWorkingFolder,   // path is made where it is missing
 };
 
 struct Step {
@@ -165,6 +169,7 @@ class Plan {
   bool no_new_privileges = true;
   uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N
   std::vector<Rlimit> rlimits;
+  ProcessPlan process;                      // of a bundle
   LandlockPlan landlock;
   bool use_landlock = false;
   std::vector<SeccompProgram> seccomp;      // installed in order, the last one last
@@ -177,6 +182,8 @@ class Plan {
 
   // Copies text into storage that lives as long as the plan.
   const char* Intern(std::string_view text) { return strings_.emplace_back(text).c_str(); }
+  // The same for what the child fills in.
+  char* InternMutable(std::string text) { return strings_.emplace_back(std::move(text)).data(); }
   const char* const* InternOptions(std::vector<const char*> options) {
     options.push_back(nullptr);
     return options_.emplace_back(std::move(options)).data();

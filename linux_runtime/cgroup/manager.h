@@ -8,11 +8,12 @@
 //             same group and every limit can be changed later. A group that exists is taken over if no process is in it
 //             or below it and it isn't frozen (runc 1.1).
 //   systemd   a transient scope, asked for over D-Bus by busctl(1): systemd_scope.h. Exists once Adopt has run.
-//   disabled  no group; limits are refused by name.
+//   disabled  no group: who asks for it gets no limits, and a note names those that the bundle asks for.
 //
 // Rootless without a delegated group: limits are an error that names the field; without limits there is no group.
 //
-// linux.resources.devices: v1 by the devices controller, v2 by a BPF program (device_program.h).
+// linux.resources.devices: v1 by the devices controller, v2 by a BPF program (device_program.h), and by nothing, with a
+// note, where the caller is root of a user namespace only or rootless: the kernel lets nobody make device files there.
 #pragma once
 
 #include <sys/types.h>
@@ -41,11 +42,11 @@ struct ManagerOptions {
   std::string busctl = "busctl";   // program that speaks D-Bus, looked up in PATH
 };
 
-// How a process gets into a group: the parent opens, the child writes. On v1 "0" into `fds` in their order; on v2
-// clone_fd for CLONE_INTO_CGROUP, or "0" into fds[0] (cgroup.procs) where a process is there already.
+// How a new process gets into a group. v1: it writes "0" into each of `tasks`, before it enters a cgroup namespace of its
+// own. v2: `folder` is for CLONE_INTO_CGROUP (Linux 5.7). Both are empty where there is no group.
 struct Entrance {
-  std::vector<sys::UniqueFd> fds;
-  sys::UniqueFd clone_fd;  // -1 on v1
+  std::vector<sys::UniqueFd> tasks;
+  sys::UniqueFd folder;
 };
 
 class BundleGroup {
@@ -61,8 +62,6 @@ class BundleGroup {
   std::vector<std::string> State() const;
   // Of Group::Paths(), for the log and `state`; MountsOf takes them. Empty without a group.
   std::vector<std::string> Paths() const;
-  // The group of `state`'s and hooks' view: the path within v2, or within v1's memory hierarchy; "" without a group.
-  std::string PathForState() const;
 
   BundleGroup(BundleGroup&&) noexcept;
   BundleGroup& operator=(BundleGroup&&) noexcept;
@@ -76,10 +75,12 @@ class BundleGroup {
   const std::vector<std::string>& notes() const;
 
   // ---- start ----
-  // For the container's first process. Empty: it joins nothing, or is adopted.
+  // For the container's first process.
   Result<Entrance> Enter() const;
-  // For exec: into the group itself, or into the group `below` it, which must exist (--cgroup). "" and "/": itself.
-  Result<Entrance> Enter(std::string_view below) const;
+  // For exec. below: what --cgroup says, each "PATH" below the container's group or, v1 only, "memory,cpu:PATH"; it must
+  // exist. v2, and nothing said: where the container's group has handed controllers on and so may hold no process
+  // (systemd inside), the group that `init` is in.
+  Result<Entrance> EnterForExec(const std::vector<std::string>& below, pid_t init) const;
   // systemd: true until Adopt. Call it while the child waits for its id maps, before it enters its cgroup namespace.
   bool wants_adoption() const;
   // Has systemd make the scope around `pid`, then sets what systemd has no property for. Nothing to do otherwise.
@@ -88,7 +89,8 @@ class BundleGroup {
   CgroupMounts Mounts() const;
 
   // ---- while it runs ----
-  // Sets what `resources` says and leaves the rest. The first field that fails is named; those before it stay.
+  // Sets what `resources` says and leaves the rest; device rules, if any are given, replace the earlier ones. The first
+  // field that fails is named; those before it stay.
   Result<void> Update(const oci::Resources& resources);
   // Every process of the group and of groups below it, as this pid namespace sees it, ascending. For `ps`.
   Result<std::vector<pid_t>> Processes() const;
@@ -115,6 +117,7 @@ class BundleGroup {
  private:
   struct Inside;
   explicit BundleGroup(std::unique_ptr<Inside> inside);
+  void StopScope();
   std::unique_ptr<Inside> inside_;
 };
 

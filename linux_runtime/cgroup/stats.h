@@ -45,7 +45,7 @@ struct Stats {
 
   std::vector<uint16_t> cpus, mems;  // of the cpuset
   uint64_t cpu_exclusive = 0, mem_exclusive = 0, mem_hardwall = 0, memory_migrate = 0, memory_spread_page = 0,
-           memory_spread_slab = 0, sched_load_balance = 0;
+           memory_spread_slab = 0, memory_pressure = 0, sched_load_balance = 0;
   int64_t sched_relax_domain_level = 0;
 
   uint64_t memory_cache = 0;
@@ -60,6 +60,10 @@ struct Stats {
   std::vector<RdmaCount> rdma_limit, rdma_current;
   bool operator==(const Stats&) const = default;
 };
+
+class Group;
+// Reads what the group's files say now.
+Stats ReadStats(const Group& group);
 
 // The object under "data" of an event, as JSON without a newline. network_interfaces: a JSON list, or "".
 std::string WriteStats(const Stats& stats, const std::string& network_interfaces = "");

@@ -149,6 +149,8 @@ Result<void> Creation::MakePlan() {
   sandbox::PlanContext context;
   context.bundle = true;
   context.new_keyring = options_.new_keyring;
+  context.no_pivot = options_.no_pivot;
+  context.bundle_path = options_.bundle;
   context.privileged = sandbox::IsPrivileged();
   context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();
@@ -167,6 +169,8 @@ Result<void> Creation::MakePlan() {
   entrance_.emplace(MXC_TRY(group_->Enter()));
   for (const sys::UniqueFd& fd : entrance_->fds) context.cgroup_tasks.push_back(fd.get());
   context.cgroup_directory = entrance_->clone_fd.get();
+  const cgroup::CgroupMounts mounts = group_->Mounts();
+  context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
   plan_.bundle.preserved = options_.preserve_fds;
   if (!plan_.guarded.empty()) {

@@ -129,14 +129,6 @@ int SetIds(const Step& step) {
   return sys::SetResUid(static_cast<uid_t>(step.flags));
 }
 
-int EnterRoot(int root) {
-  if (int error = sys::Fchdir(root); error < 0) return error;
-  // With both arguments ".", the old root ends up on top of the new one (pivot_root(2), NOTES), and is taken off.
-  if (int error = sys::PivotRoot(".", "."); error < 0) return error;
-  if (int error = sys::Umount(".", MNT_DETACH); error < 0) return error;
-  return sys::Chdir("/");
-}
-
 int LoopbackUp() {
   int fd = static_cast<int>(sys::Check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
   if (fd < 0) return fd;
@@ -165,9 +157,9 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kTieToParent:
       return TieToParent(descriptors.parent);
     case Op::kPrivateMounts:
-      return sys::Mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+      return sys::Mount(nullptr, "/", nullptr, MS_REC | step.propagation, nullptr);
     case Op::kEnterRoot:
-      return EnterRoot(state.root);
+      return EnterRoot(step, state.root);
     case Op::kHostname:
       return sys::SetHostname(step.text, strlen(step.text));
     case Op::kDomainname:

@@ -28,13 +28,23 @@ struct RootState {
   CoverSource covers;  // the child's copy
   // The folder that the last mount point lies in, for the next one: open, below `root`.
   int folder = -1;
-  const char* folder_path = nullptr;  // of folder_size bytes, not terminated there
+  const char* folder_path = nullptr;  // of folder_size bytes, not terminated there; with the slash at its end
   size_t folder_size = 0;
+  int null = -1;          // the container's /dev/null, known to be it
+  int empty_folder = -1;  // an attached mount of an empty read-only folder
   int console = -1;  // slave of the PTY, once kConsole has opened it
 };
 
+// Where a sandbox's root is attached before pivot_root: a folder on every Linux, below which no source lies.
+inline constexpr const char* kRootPlace = "/proc";
+
 // Applies one step that builds the root; 0 or -errno.
 int ApplyMountStep(const Step& step, RootState& state);
+// Sees to it that state.folder is the folder in which the step's path lies; 0 or -errno.
+int OpenFolder(RootState& state, const Step& step);
+void ForgetFolder(RootState& state);
+// enter_root.cc: the new root becomes /, the old one is gone. step.optional: without pivot_root. 0 or -errno.
+int EnterRoot(const Step& step, int root);
 
 // Reports a failed step over the status pipe and ends the process.
 [[noreturn]] void Fail(int status, uint32_t step, int error);

@@ -212,15 +212,15 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     ids.mode = context.privileged ? 1 : 0;
   }
   Add(plan, Op::kTieToParent);
-  Add(plan, Op::kPrivateMounts);
+  Add(plan, Op::kPrivateMounts).propagation = context.bundle ? MS_SLAVE : MS_PRIVATE;
   if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);
   if (!spec.hostname.empty()) Add(plan, Op::kHostname).text = plan.Intern(spec.hostname);
   if (!spec.domainname.empty()) Add(plan, Op::kDomainname).text = plan.Intern(spec.domainname);
 
   const size_t first_mount = plan.steps.size();
   const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
-  MountPlanner mounts(plan, spec, extension, context.privileged && user_namespace);
-  MXC_TRY(mounts.Build());
+  MountPlanner mounts(plan, spec, extension, context, context.bundle ? context.capable : context.privileged && user_namespace);
+  MXC_TRY(context.bundle ? mounts.BuildBundle() : mounts.Build());
   MXC_TRY(PlanCovers(plan, context, first_mount));
   if (extension.init) {
     for (const oci::Mount& mount : spec.mounts) {
@@ -233,7 +233,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
   if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec));
-  Add(plan, Op::kEnterRoot);
+  Add(plan, Op::kEnterRoot).optional = context.no_pivot;
+  if (context.bundle) mounts.FinishBundle();
   if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 

@@ -11,6 +11,10 @@
 #include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
 
+namespace mxc::cgroup {
+struct CgroupMounts;
+}
+
 namespace mxc::sandbox {
 
 // What the caller knows of itself and has prepared.
@@ -29,6 +33,9 @@ struct PlanContext {
   std::vector<int> cgroup_tasks;  // open `tasks` or `cgroup.procs` files to join by writing 0
   int cgroup_directory = -1;      // v2: for CLONE_INTO_CGROUP, instead of cgroup_tasks
   std::string seccomp_cache;      // folder for compiled filters; "": none
+  std::string bundle_path;        // bundles: what relative paths of the spec start from
+  bool no_pivot = false;          // bundles: MS_MOVE and chroot(2) instead of pivot_root(2), which a root on initramfs can't
+  const cgroup::CgroupMounts* cgroup_mounts = nullptr;  // bundles: what a mount of type "cgroup" shows; null: none
 };
 
 // Errors: kNotFound with the path of a required mount that is missing; kUnsupported with the field this host can't

@@ -55,14 +55,34 @@ enum class Op : uint8_t {
   // Of a bundle's process; see apply_process.h.
   kSysctl,          // path below /proc/sys → text; fd: the host's /proc
   kWorkingFolder,   // path is made where it is missing
+  kFilesystem,      // a new file system of `type` on path; text: its source; options, flags
+  kDevice,          // path becomes a node of `mode`, numbers in `device`, of uid `flags` and gid `extra`; where the kernel
+                    // allows none, text (host) is bound instead
+  kHostDevice,      // text (host), a node of `mode` with numbers `device`, on path
+  kDeviceLink,      // path becomes a link to text; what is there already stays, unless `replace`
+  kCopyLink,        // path is a link to text, or becomes one
+  kRemount,         // the mount at path gets flags
+  kPropagation,     // after kEnterRoot: the root's; flags: MS_*
 };
+
+// How a bundle's mount point is found in its root. Links lead below the root, and what is missing is made, unless said.
+inline constexpr uint32_t kPointInBundle = 1;
+inline constexpr uint32_t kPointNoFollow = 2;  // a link at the end is the mount point itself
+inline constexpr uint32_t kPointNoLinks = 4;   // no link anywhere on the way
+inline constexpr uint32_t kPointOnProc = 8;    // it may lie on a proc file system
 
 struct Step {
   Op op;
   bool directory = false;
   bool recursive = false;
-  bool optional = false;              // a missing path is no error (kMask, kReadonly, kPin)
+  // A missing path is no error (kMask, kReadonly, kPin); a group that has no id in the user namespace is left out
+  // (kFilesystem); without pivot_root (kEnterRoot).
+  bool optional = false;
   bool verify = false;                // the object found must be (device, inode)
+  bool copy_up = false;               // kFilesystem: starts with what lies at path
+  bool nofollow = false;              // text may end in a link, which is then meant itself
+  bool replace = false;
+  bool keep_mode = false;             // kFilesystem: the mode of what lies at path goes to `mode` of the new file system
   const char* path = "";
   const char* text = "";
   size_t size = 0;
@@ -71,6 +91,11 @@ struct Step {
   uint32_t mode = 0;
   uint64_t flags = 0;                 // MOUNT_ATTR_* to set
   uint64_t clear = 0;                 // MOUNT_ATTR_* to clear
+  uint64_t top_flags = 0, top_clear = 0;  // the same for the mount itself, where `recursive` are the others
+  uint32_t propagation = 0;           // MS_*, with MS_REC; MS_SLAVE | MS_SHARED: one after the other. 0: private
+  uint32_t point = 0;                 // kPoint*; 0: a mount point of a plan that made it
+  uint32_t legacy = 0;                // kFilesystem: MS_* for mount(2), which then makes the mount
+  const char* type = "";              // kFilesystem
   uint64_t extra = 0;
   uint64_t device = 0, inode = 0;
 };
@@ -85,10 +110,13 @@ struct IdRange {
   uint32_t inside = 0, outside = 0, count = 0;
 };
 
-// A detached mount that is idmapped once the container's user namespace exists, so that its files are the caller's.
+// A detached mount that is idmapped once the container's user namespace exists: so that its files are the caller's, or as
+// the maps say.
 struct OwnedMount {
   std::string path;
   int fd = -1;
+  std::vector<IdRange> uid_map = {}, gid_map = {};  // as of a user namespace; empty: the caller's ids
+  bool below = true;  // what is mounted below, too
 };
 
 // How a denied or protected name is held; see CoverKeeper.

@@ -15,6 +15,7 @@
 #include <filesystem>
 
 #include "linux_runtime/cgroup/group.h"
+#include "linux_runtime/cgroup/live_testing.h"
 #include "linux_runtime/cgroup/sweep.h"
 #include "linux_runtime/sys/raw.h"
 
@@ -32,32 +33,9 @@ bool CanMakeGroups(const Hierarchy& hierarchy) {
   return false;
 }
 
-std::string UniqueName(const char* what) { return std::string("mxctest-") + what + "-" + std::to_string(::getpid()); }
-
-// A child inside the group that runs `body` and exits with what it returns.
 template <class Body>
 pid_t StartIn(Group& group, Body body) {
-  sys::CloneArgs args{};
-  args.exit_signal = SIGCHLD;
-  if (group.CloneFd() >= 0) {
-    args.flags = CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(group.CloneFd());
-  }
-  pid_t pid = sys::Clone3(&args);
-  if (pid == 0) {
-    for (int fd : group.JoinFds()) {
-      if (sys::Write(fd, "0", 1) < 0) ::_exit(99);
-    }
-    ::_exit(body());
-  }
-  REQUIRE(pid > 0);
-  return pid;
-}
-
-int StatusOf(pid_t pid) {
-  int status = 0;
-  REQUIRE(::waitpid(pid, &status, 0) == pid);
-  return status;
+  return StartInside(group.JoinFds(), group.CloneFd(), body);
 }
 
 double Microseconds(Clock::time_point from) {

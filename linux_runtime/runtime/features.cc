@@ -5,7 +5,7 @@
 
 #include "linux_runtime/runtime/commands.h"
 #include "linux_runtime/runtime/version.h"
-#include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/mount_options.h"
 #include "shared/base/version.h"
 #include "shared/oci/names.h"
 
@@ -31,6 +31,18 @@ Json Capabilities() {
   return list;
 }
 
+// One that is no file system's own.
+bool IsMountOption(const std::string& name) {
+  for (const char* type : {"bind", "tmpfs"}) {
+    oci::Mount mount;
+    mount.type = type;
+    mount.options = {name};
+    Result<sandbox::ParsedOptions> parsed = sandbox::ParseMountOptions(mount, false);
+    if (parsed.ok() && parsed->data.empty()) return true;
+  }
+  return false;
+}
+
 Json MountOptions() {
   return Those("",
                {"acl",          "async",     "atime",         "bind",        "copy-symlink", "defaults",     "dest-nofollow", "dev",
@@ -42,7 +54,7 @@ Json MountOptions() {
                 "rro",          "rrw",       "rshared",       "rslave",      "rstrictatime", "rsuid",        "rsymfollow",    "runbindable",
                 "rw",           "shared",    "silent",        "slave",       "src-nofollow", "strictatime",  "suid",          "symfollow",
                 "sync",         "tmpcopyup", "unbindable"},
-               [](const std::string& name) { return sandbox::FindMountOption(name).has_value(); });
+               IsMountOption);
 }
 
 Json Seccomp() {

@@ -40,7 +40,8 @@ void AddGlobal(CLI::App& app, Options& options) {
       ->type_name("MANAGER");
   app.add_flag_callback("--systemd-cgroup", [&options] { options.manager = cgroup::ManagerKind::kSystemd; },
                         "the same as --cgroup-manager systemd");
-  app.add_option("--rootless", "accepted for runc's callers; what the caller may do is found out")->type_name("true|false|auto");
+  app.add_option_function<std::string>("--rootless", [](const std::string&) {}, "accepted for runc's callers; what the caller may do is found out")
+      ->type_name("true|false|auto");
   app.add_flag_callback("-v,--version", [&options] { options.command = Command::kVersion; }, "print the version");
 }
 
@@ -57,7 +58,7 @@ CLI::App* AddCreation(CLI::App& app, Options& options, Command command, const ch
   AddProcessOptions(added, options);
   added->add_flag("--no-pivot", options.no_pivot, "move the root instead of pivot_root, for an initramfs");
   added->add_flag("--no-new-keyring", options.no_new_keyring, "keep the caller's session keyring");
-  added->add_flag("--no-subreaper", "accepted for runc's callers; this runtime is never a subreaper");
+  added->add_flag_callback("--no-subreaper", [] {}, "accepted for runc's callers; this runtime is never a subreaper");
   return added;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "linux_runtime/sandbox/copy_up.h"
 #include "linux_runtime/sandbox/filesystem.h"
 #include "linux_runtime/sandbox/mount_attributes.h"
 #include "linux_runtime/sandbox/mount_point.h"
@@ -51,6 +52,13 @@ int NewWithMode(const Step& step, int point) {
   return NewFilesystem(step.type, step.text, options, step.flags);
 }
 
+bool NamesOwner(const Step& step) {
+  for (const char* const* option = step.options; option != nullptr && *option != nullptr; option += 2) {
+    if (strcmp(*option, "uid") == 0 || strcmp(*option, "gid") == 0) return true;
+  }
+  return false;
+}
+
 int MountFilesystem(const Step& step, RootState& state) {
   ForgetFolder(state);
   bool made = false;
@@ -62,6 +70,9 @@ int MountFilesystem(const Step& step, RootState& state) {
   if (mount.failed()) return mount.get();
   if (step.propagation != 0) {
     if (int error = SetAttributes(mount.get(), step); error < 0) return error;
+  }
+  if (step.copy_up && !made) {
+    if (int error = CopyUp(point.get(), mount.get(), !NamesOwner(step)); error < 0) return error;
   }
   return sys::MoveMount(mount.get(), "", point.get(), "", kEmptyBoth);
 }

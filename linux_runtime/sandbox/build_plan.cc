@@ -234,8 +234,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
   if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec));
   Add(plan, Op::kEnterRoot).optional = context.no_pivot;
-  if (context.bundle) mounts.FinishBundle();
   if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
+  if (context.bundle) mounts.FinishBundle();
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
   MXC_TRY(PlanProcess(plan, *spec.process, context));

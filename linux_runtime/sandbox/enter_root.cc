@@ -16,11 +16,12 @@ int HideOld(const char* path) {
 }
 
 int MoveRoot(int root) {
+  if (int error = sys::Fchdir(root); error < 0) return error;
+  if (int error = sys::Mount(".", "/", nullptr, MS_MOVE, nullptr); error < 0) return error;
+  // Until chroot(2) paths start from the old root.
   for (const char* path : {"/proc", "/sys"}) {
     if (int error = HideOld(path); error < 0) return error;
   }
-  if (int error = sys::Fchdir(root); error < 0) return error;
-  if (int error = sys::Mount(".", "/", nullptr, MS_MOVE, nullptr); error < 0) return error;
   if (int error = static_cast<int>(sys::Check(::chroot("."))); error < 0) return error;
   return sys::Chdir("/");
 }

@@ -5,6 +5,8 @@
 
 #include <span>
 
+#include "linux_runtime/sandbox/idmapped_mounts.h"
+#include "linux_runtime/sandbox/mount_errors.h"
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/parent_process.h"
@@ -15,23 +17,6 @@
 
 namespace mxc::sandbox {
 namespace {
-
-std::string MapText(const std::vector<IdRange>& map) {
-  std::string text;
-  for (const IdRange& range : map) {
-    text += std::to_string(range.inside) + " " + std::to_string(range.outside) + " " + std::to_string(range.count) + "\n";
-  }
-  return text;
-}
-
-Result<void> WriteProc(int pid, const char* file, const std::string& text) {
-  std::string path = "/proc/" + std::to_string(pid) + "/" + file;
-  sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY));
-  if (!fd.valid()) return sys::SystemError("open " + path, -fd.get());
-  long written = sys::Write(fd.get(), text.data(), text.size());
-  if (written < 0) return sys::SystemError("write \"" + text.substr(0, text.find('\n')) + "\" to " + path, static_cast<int>(-written));
-  return {};
-}
 
 // newuidmap PID INSIDE OUTSIDE COUNT … (shadow-utils): maps what /etc/subuid gives the caller.
 Result<void> RunIdMapper(const char* program, int pid, const std::vector<IdRange>& map) {
@@ -70,59 +55,6 @@ Result<void> WriteMaps(const Plan& plan, int pid) {
   }
   MXC_TRY(WriteProc(pid, "uid_map", MapText(plan.uid_map)));
   return WriteProc(pid, "gid_map", MapText(plan.gid_map));
-}
-
-Result<sys::UniqueFd> OpenUserNamespace(int pid) {
-  std::string path = "/proc/" + std::to_string(pid) + "/ns/user";
-  int user = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
-  if (user < 0) return sys::SystemError("open " + path, -user);
-  return sys::UniqueFd(user);
-}
-
-// A user namespace with the given maps and nobody in it.
-Result<sys::UniqueFd> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map) {
-  sys::CloneArgs args{};
-  args.flags = CLONE_NEWUSER;
-  args.exit_signal = SIGCHLD;
-  pid_t holder = sys::Clone3(&args);
-  if (holder < 0) return sys::SystemError("make a user namespace for idmapped mounts", -holder);
-  if (holder == 0) {
-    sys::Prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;) ::pause();
-  }
-  auto make = [&]() -> Result<sys::UniqueFd> {
-    MXC_TRY(WriteProc(holder, "uid_map", uid_map));
-    MXC_TRY(WriteProc(holder, "gid_map", gid_map));
-    return OpenUserNamespace(holder);
-  };
-  Result<sys::UniqueFd> made = make();
-  ::kill(holder, SIGKILL);
-  ::waitpid(holder, nullptr, 0);
-  return made;
-}
-
-// The ids on disk are the caller's, those that the mount shows the container's. Where both count alike, the container's
-// own user namespace says so already.
-Result<void> MapMounts(const Plan& plan, int pid) {
-  if (plan.prepared.empty()) return {};
-  sys::UniqueFd user;
-  if (plan.uid == plan.disk_uid && plan.gid == plan.disk_gid) {
-    user = MXC_TRY(OpenUserNamespace(pid));
-  } else {
-    user = MXC_TRY(MakeUserNamespace(MapText({{plan.disk_uid, plan.uid_map[0].outside, 1}}),
-                                     MapText({{plan.disk_gid, plan.gid_map[0].outside, 1}})));
-  }
-  for (const OwnedMount& mount : plan.prepared) {
-    sys::MountAttr attr{MOUNT_ATTR_IDMAP, 0, 0, static_cast<uint64_t>(user.get())};
-    int error = sys::MountSetattr(mount.fd, "", AT_EMPTY_PATH | AT_RECURSIVE, attr);
-    if (error == 0) continue;
-    return Error(Code::kUnsupported, "show the files of " + mount.path + " as the caller's own (idmapped mount): " +
-                                         sys::ErrnoName(-error))
-        .WithErrno(-error)
-        .WithHint("its file system, or one mounted below, can't be idmapped; start mxc as an ordinary user, or set "
-                  "x-linux.identity to \"host-root\", which is weaker");
-  }
-  return {};
 }
 
 Error CloneError(const Plan& plan, int error) {
@@ -252,6 +184,7 @@ Result<void> CheckStandardStreams() {
 
 Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   if (!Without("streams")) MXC_TRY(CheckStandardStreams());
+  MXC_TRY(MapMounts(plan, -1));
   int status[2], parent[2];
   if (::pipe2(status, O_CLOEXEC) != 0) return sys::SystemError("make the status pipe", errno);
   sys::UniqueFd status_read(status[0]), status_write(status[1]);
@@ -326,10 +259,7 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
     Error described = sys::SystemError(FormatStep(failed), error);
     std::string place = " (step " + std::to_string(step + 1) + " of " + std::to_string(plan.steps.size()) + ")";
     Error whole = Error(Code::kSystem, described.message() + place).WithErrno(error);
-    if (failed.op == Op::kProc && error == EPERM) {
-      return std::move(whole).WithHint("parts of /proc are covered where mxc runs (inside another container?), and the "
-                                       "kernel then gives no new one; run mxc outside, or as root");
-    }
+    if (const char* hint = MountHint(failed, error); hint != nullptr) return std::move(whole).WithHint(hint);
     if (error == ESTALE) {
       return std::move(whole).WithHint("the object was replaced by another one while the sandbox was being set up; run it again");
     }

@@ -81,6 +81,11 @@ class MountPlanner {
   Result<void> AddListedDevice(const oci::Device& device, const std::string& field);
   void AddDeviceLink(const char* path, const char* target, bool replace);
   bool IsDestination(const std::string& path) const;
+  // What a path of the container, without links on the way, is on the host; "" for one of a file system made for it. In a
+  // sandbox of ours, where paths inside are paths outside, the path itself.
+  std::string HostName(const std::string& path) const;
+  // The object that a path of the container names: in a bundle by the links of its image, which stay inside.
+  Result<HostObject> OpenNamed(const std::string& path) const;
   // A path of the spec on the host, which may be relative to the bundle.
   std::string HostPath(const std::string& path) const;
 

@@ -60,6 +60,46 @@ std::string MountPlanner::HostPath(const std::string& path) const {
   return path.starts_with('/') || context_.bundle_path.empty() ? path : Clean(context_.bundle_path + "/" + path);
 }
 
+std::string MountPlanner::HostName(const std::string& path) const {
+  if (!context_.bundle) return path;
+  const Shown* holder = Locate(path);
+  return holder == nullptr || holder->kind != Kind::kHost ? "" : JoinPath(holder->source, RestBelow(holder->path, path));
+}
+
+Result<HostObject> MountPlanner::OpenNamed(const std::string& path) const {
+  if (!context_.bundle) return OpenHostObject(path);
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::string at = "/", rest = path, host = HostName("/");
+  for (int followed = 0; followed <= kMostLinks;) {
+    const size_t begin = rest.find_first_not_of('/');
+    if (begin == std::string::npos) break;
+    const size_t end = std::min(rest.find('/', begin), rest.size());
+    const std::string part = rest.substr(begin, end - begin);
+    rest.erase(0, end);
+    if (part == ".") continue;
+    std::string next = part == ".." ? ParentOf(at) : JoinPath(at, "/" + part);
+    host = HostName(next);
+    if (host.empty()) {
+      return Error(Code::kUnsupported, next + " is of a file system made for the container: nothing of the image's or the "
+                                              "host's lies there");
+    }
+    std::error_code error;
+    const std::filesystem::path target = std::filesystem::read_symlink(host, error);
+    if (error) {
+      at = std::move(next);
+      continue;
+    }
+    ++followed;
+    if (target.is_absolute()) at = "/";
+    rest.insert(0, target.string());
+  }
+  HostObject object = MXC_TRY(OpenHostLink(host));
+  if (object.through_link || !object.link_target.empty()) {
+    return Error(Code::kRefused, path + " changes in the image while it is looked up");
+  }
+  return object;
+}
+
 Result<void> MountPlanner::BuildBundle() {
   MXC_TRY(AddBundleRoot());
   for (size_t index = 0; index < spec_.mounts.size(); ++index) {

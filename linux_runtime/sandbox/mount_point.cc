@@ -119,7 +119,8 @@ const char* LastName(const char* path) {
 int OpenMountPoint(int root, const Step& step, bool* made) {
   const bool links = (step.point & kPointNoLinks) == 0 || Without("no-links");
   const Wanted wanted{step.directory, links ? 0u : static_cast<uint64_t>(RESOLVE_NO_SYMLINKS)};
-  StepFd point(OpenOrMake(root, step.path, wanted, (step.point & kPointNoFollow) != 0 ? O_NOFOLLOW : 0, made));
+  const uint64_t flags = (step.point & kPointNoFollow) != 0 ? O_NOFOLLOW : step.directory ? O_DIRECTORY : 0;
+  StepFd point(OpenOrMake(root, step.path, wanted, flags, made));
   if (point.failed()) return point.get();
   if ((step.point & kPointOnProc) == 0 && !Without("proc-guard")) {
     struct statfs found;

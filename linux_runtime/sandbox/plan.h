@@ -108,6 +108,7 @@ struct Rlimit {
 // A map of one user or group range, as a line of /proc/PID/uid_map.
 struct IdRange {
   uint32_t inside = 0, outside = 0, count = 0;
+  bool operator==(const IdRange&) const = default;
 };
 
 // A detached mount that is idmapped once the container's user namespace exists: so that its files are the caller's, or as

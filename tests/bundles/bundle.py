@@ -177,7 +177,11 @@ class Bundle:
 
     def close(self):
         # What a case mounted and the container's root are on top of it.
-        subprocess.run(["umount", "-R", "-l", self.top], check=False, stderr=subprocess.DEVNULL)
+        with open("/proc/self/mountinfo", encoding="utf-8") as file:
+            points = [line.split()[4] for line in file]
+        for point in reversed(points):
+            if point == self.top or point.startswith(self.top + "/"):
+                subprocess.run(["umount", "-l", point], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.top)
 
     # -- running ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "linux_runtime/container/console_socket.h"
+#include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
@@ -38,6 +39,15 @@ std::string_view ManagerName(cgroup::ManagerKind kind) {
       return "disabled";
   }
   return "";
+}
+
+// "memory=/sys/fs/cgroup/memory/ID": the memory controller's, or the first of them.
+std::string ShownGroup(const std::vector<std::string>& paths) {
+  const std::string* shown = paths.empty() ? nullptr : &paths[0];
+  for (const std::string& path : paths) {
+    if (path.starts_with("memory")) shown = &path;
+  }
+  return shown == nullptr ? "" : shown->substr(shown->find('=') + 1);
 }
 
 Result<std::string> ReadWhole(const std::string& path) {
@@ -85,7 +95,7 @@ class Creation {
   State state_;
   sys::UniqueFd console_socket_;
   std::optional<cgroup::BundleGroup> group_;
-  std::optional<cgroup::Entrance> entrance_;
+  std::optional<GroupEntrance> entrance_;
   sandbox::Plan plan_;
   sandbox::Launched launched_;
   std::vector<std::string> warnings_;
@@ -164,11 +174,11 @@ Result<void> Creation::MakePlan() {
   group_.emplace(MXC_TRY(cgroup::BundleGroup::Make(spec_, manager)));
   for (const std::string& note : group_->notes()) warnings_.push_back(note);
   state_.group = group_->State();
-  state_.group_path = group_->PathForState();
+  state_.group_path = ShownGroup(group_->Paths());
   MXC_TRY(entry_->WriteState(state_));
-  entrance_.emplace(MXC_TRY(group_->Enter()));
-  for (const sys::UniqueFd& fd : entrance_->fds) context.cgroup_tasks.push_back(fd.get());
-  context.cgroup_directory = entrance_->clone_fd.get();
+  entrance_.emplace(MXC_TRY(OpenEntrance(MXC_TRY(group_->Enter()))));
+  context.cgroup_tasks = entrance_->files();
+  context.cgroup_directory = entrance_->folder();
   const cgroup::CgroupMounts mounts = group_->Mounts();
   context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));

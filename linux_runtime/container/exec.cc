@@ -2,6 +2,7 @@
 
 #include "linux_runtime/container/console_socket.h"
 #include "linux_runtime/container/create.h"
+#include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
@@ -90,7 +91,7 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   std::optional<sys::UniqueFd> first = container.OpenProcess();
   if (!first) return Error(Code::kRefused, "container not running: " + container.state().id);
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  cgroup::Entrance entrance = MXC_TRY(group.Enter(options.below));
+  GroupEntrance entrance = MXC_TRY(OpenEntrance(MXC_TRY(group.EnterForExec(options.below, container.state().process.pid))));
 
   sandbox::PlanContext context;
   context.bundle = context.exec = true;
@@ -100,7 +101,7 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   context.gid = ::getegid();
   context.landlock_abi = sys::LandlockAbi();
   context.seccomp_cache = options.seccomp_cache;
-  for (const sys::UniqueFd& fd : entrance.fds) context.cgroup_tasks.push_back(fd.get());
+  context.cgroup_tasks = entrance.files();
   sandbox::Plan plan = MXC_TRY(sandbox::BuildExecPlan(
       spec, extension, context, {first->get(), MXC_TRY(OtherNamespaces(container.state().process.pid)), "container's"}));
   plan.bundle.preserved = options.preserve_fds;

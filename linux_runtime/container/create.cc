@@ -152,7 +152,7 @@ Result<void> Creation::Record() {
   state_.owner = ::geteuid();
   state_.annotations = spec_.annotations;
   MXC_TRY(entry_->WriteFile(kConfigFile, config_text_));
-  return entry_->WriteState(state_);
+  return entry_->AppendState(IdentityLine(state_));
 }
 
 Result<void> Creation::MakePlan() {
@@ -175,7 +175,7 @@ Result<void> Creation::MakePlan() {
   for (const std::string& note : group_->notes()) warnings_.push_back(note);
   state_.group = group_->State();
   state_.group_path = ShownGroup(group_->Paths());
-  MXC_TRY(entry_->WriteState(state_));
+  MXC_TRY(entry_->AppendState(GroupLine(state_)));
   entrance_.emplace(MXC_TRY(OpenEntrance(MXC_TRY(group_->Enter()))));
   context.cgroup_tasks = entrance_->files();
   context.cgroup_directory = entrance_->folder();
@@ -259,7 +259,7 @@ Result<void> Creation::Converse() {
 }
 
 Result<void> Creation::Commit() {
-  MXC_TRY(entry_->WriteState(state_));
+  MXC_TRY(entry_->AppendState(ProcessLine(state_)));
   if (!options_.pid_file.empty()) MXC_TRY(WritePidFile(options_.pid_file, launched_.pid));
   MXC_TRY(launched_.Continue());
   sandbox::Word word{};

@@ -11,6 +11,7 @@
 #include "linux_runtime/sandbox/reaper.h"
 #include "linux_runtime/sandbox/status.h"
 #include "linux_runtime/sandbox/weaken.h"
+#include "linux_runtime/sys/pass_descriptor.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -117,6 +118,9 @@ int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootStat
     case Op::kLoopbackUp:
       return LoopbackUp();
     case Op::kSysctl:
+    case Op::kTimeNamespace:
+    case Op::kSecurityLabel:
+    case Op::kSessionKeyring:
     case Op::kWorkingFolder:
       return ApplyProcessStep(step, state);
     default:
@@ -163,20 +167,7 @@ int OpenConsole(int parent) {
   if (int error = static_cast<int>(sys::Check(::ioctl(master, TIOCSPTLCK, &unlock))); error < 0) return error;
   int slave = static_cast<int>(sys::Check(::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
   if (slave < 0) return slave;
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof master)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof master);
-  memcpy(CMSG_DATA(header), &master, sizeof master);
-  if (long sent = sys::Check(::sendmsg(parent, &message, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
+  if (int error = sys::SendDescriptor(parent, master); error < 0) return error;
   sys::Close(master);
   if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
   for (int fd = 0; fd <= 2; ++fd) {
@@ -185,13 +176,19 @@ int OpenConsole(int parent) {
   return 0;
 }
 
-// Standard streams aside; `kept` is close-on-exec.
-int CloseAllBut(int kept) {
+int CloseBetween(int first, int end) {
+  return first < end ? sys::CloseRange(static_cast<unsigned>(first), static_cast<unsigned>(end) - 1, 0) : 0;
+}
+
+// Standard streams aside; the kept ones are close-on-exec, the second may be -1.
+int CloseAllBut(int kept, int second) {
   if (Without("close-range")) return 0;
-  if (kept > 3) {
-    if (int error = sys::CloseRange(3, static_cast<unsigned>(kept) - 1, 0); error < 0) return error;
+  const int low = second < 0 || kept < second ? kept : second, high = low == kept ? second : kept;
+  if (int error = CloseBetween(3, low); error < 0) return error;
+  if (high >= 0) {
+    if (int error = CloseBetween(low + 1, high); error < 0) return error;
   }
-  return sys::CloseRange(static_cast<unsigned>(kept) + 1, ~0u, 0);
+  return sys::CloseRange(static_cast<unsigned>(high < 0 ? low : high) + 1, ~0u, 0);
 }
 
 void ResetSignals() {
@@ -223,11 +220,16 @@ int ExecFirst(const Plan& plan) {
   const int status = descriptors.status;
   Settled settled = SettleProcess(plan);
   if (settled.error < 0) Fail(status, settled.step, settled.error);
+  // A filter that notifies has to be served before the container counts as created; others would only be in the way.
+  const bool early = plan.process.filters_early;
+  if (early) {
+    if (int error = InstallFilters(plan, descriptors.parent); error < 0) Fail(status, kStepSeccomp, error);
+  }
   int resource = 0;
   if (int error = SetLimits(plan, &resource); error < 0) Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
   ResetSignals();
-  for (const SeccompProgram& program : plan.seccomp) {
-    if (int error = InstallSeccomp(program); error < 0) Fail(status, kStepSeccomp, error);
+  if (!early) {
+    if (int error = InstallFilters(plan, descriptors.parent); error < 0) Fail(status, kStepSeccomp, error);
   }
   ::execve(settled.program, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
   Fail(status, kStepExec, errno);
@@ -242,7 +244,7 @@ int ExecFirst(const Plan& plan) {
   if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
-  check(kStepDescriptors, CloseAllBut(status));
+  check(kStepDescriptors, CloseAllBut(status, plan.process.exact ? descriptors.parent : -1));
   if (plan.process.exact) RunBundleProgram(plan, descriptors);
   if (int error = sys::Chdir(plan.cwd); error < 0) {
     if (plan.cwd_required) Fail(status, kStepChdir, error);
@@ -266,6 +268,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
+  check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {

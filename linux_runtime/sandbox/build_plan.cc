@@ -10,8 +10,10 @@
 #include "linux_runtime/sandbox/mount_plan.h"
 #include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/seccomp.h"
 
 namespace mxc::sandbox {
 namespace {
@@ -119,7 +121,15 @@ Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension
   }
   if (spec.linux.seccomp) {
     SeccompCache cache(context.seccomp_cache);
-    plan.seccomp.push_back(MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp)));
+    SeccompProgram program = MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp));
+    if (program.notifies) {
+      if (!context.bundle) return Error(Code::kUnsupported, "/linux/seccomp: SCMP_ACT_NOTIFY: nobody answers for a sandbox's program");
+      MXC_TRY(CheckListener(*spec.linux.seccomp));
+    }
+    if (!sys::SeccompTakesFlags(program.flags)) {
+      return Error(Code::kUnsupported, "/linux/seccomp/flags: this kernel doesn't know all of them");
+    }
+    plan.seccomp.push_back(std::move(program));
   }
   return {};
 }
@@ -183,6 +193,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   plan.process.keep_groups = context.bundle && KeepsGroups(spec);
   MXC_TRY(PlanIds(plan, spec, extension, context));
   PlanCgroup(plan, context);
+  if (context.bundle) MXC_TRY(PlanTimeOffsets(plan, spec));
   Step& ids = Add(plan, Op::kSetIds);
   ids.flags = context.bundle ? 0 : plan.uid;
   ids.extra = context.bundle ? 0 : plan.gid;
@@ -207,7 +218,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     }
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
-  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec));
+  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
   Add(plan, Op::kEnterRoot);
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
@@ -226,7 +237,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
-  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec));
+  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec, context));
   if constexpr (kWeakenable) WeakenPlan(plan);
   return plan;
 }

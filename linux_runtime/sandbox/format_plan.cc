@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/mount.h>
 
 #include "linux_runtime/sandbox/names.h"
@@ -90,6 +91,14 @@ std::string FormatStep(const Step& step) {
       return "network: loopback only";
     case Op::kSysctl:
       return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kTimeNamespace:
+      return "/linux/timeOffsets: new time namespace (" + std::string(step.text, strcspn(step.text, "\n")) +
+             (strchr(step.text, '\n')[1] != '\0' ? ", …)" : ")");
+    case Op::kSecurityLabel:
+      return (strstr(step.text, "exec ") == step.text ? "/process/apparmorProfile: write \"" : "/process/selinuxLabel: write \"") +
+             Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSessionKeyring:
+      return "new session keyring";
     case Op::kWorkingFolder:
       return "/process/cwd: make " + Path(step.path) + " if missing";
   }
@@ -116,7 +125,11 @@ std::string FormatPlan(const Plan& plan) {
     std::string index = std::to_string(++number);
     line(std::string(index.size() < 3 ? 3 - index.size() : 0, ' ') + index + "  " + FormatStep(step));
   }
-  line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  if (plan.process.exact) {
+    text += FormatProcess(plan);
+  } else {
+    line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  }
   if (plan.no_new_privileges) line("no_new_privs");
   if (plan.use_landlock) {
     line("landlock: ABI " + std::to_string(plan.landlock.abi));

@@ -10,6 +10,7 @@
 #include "linux_runtime/sandbox/process_errors.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/pass_descriptor.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -230,23 +231,10 @@ Result<void> Launched::Continue() {
 }
 
 void Launched::ReceiveConsole() {
-  char byte;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  long count;
-  while ((count = sys::Check(::recvmsg(parent.get(), &message, MSG_CMSG_CLOEXEC))) == -EINTR) {
-  }
-  cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  console.reset(fd);
+  if (int fd = sys::ReceiveDescriptor(parent.get()); fd >= 0) console.reset(fd);
 }
+
+sys::UniqueFd Launched::ReceiveListener() { return sys::UniqueFd(sys::ReceiveDescriptor(parent.get())); }
 
 Error StepError(const Plan& plan, uint32_t step, int error) {
   if (step < plan.steps.size()) {

@@ -24,6 +24,9 @@ struct Launched {
   bool AwaitRoot();
   // Lets the container's first process go on.
   Result<void> Continue();
+  // The listener of a plan whose filters_early is set, sent once everything else of the create stage is done; invalid when
+  // a step failed.
+  sys::UniqueFd ReceiveListener();
   // Takes the PTY's master, when the plan has a terminal. Nothing is received when a step failed.
   void ReceiveConsole();
 };

@@ -1,8 +1,10 @@
 #include "linux_runtime/sandbox/linux_attributes.h"
 
 #include <linux/magic.h>
+#include <sys/personality.h>
 #include <sys/vfs.h>
 
+#include <map>
 #include <set>
 
 #include "linux_runtime/sandbox/process_attributes.h"
@@ -53,7 +55,9 @@ Result<void> CheckNotTheHosts(const oci::Namespace& wanted, const std::string& f
   return Error(Code::kInvalid, field + wanted.path + " is the " + wanted.type + " namespace of the host, which this would change");
 }
 
-Result<void> PlanSysctl(Plan& plan, const oci::Spec& spec, int proc) {
+Result<void> PlanSysctl(Plan& plan, const oci::Spec& spec) {
+  if (spec.linux.sysctl.empty()) return {};
+  const int proc = MXC_TRY(OpenHostProc(plan));
   for (const auto& [name, value] : spec.linux.sysctl) {
     const std::string field = "/linux/sysctl/" + name + ": ";
     const std::string path = SysctlPath(name);
@@ -72,6 +76,27 @@ Result<void> PlanSysctl(Plan& plan, const oci::Spec& spec, int proc) {
     step.path = plan.Intern("sys/" + path);
     step.text = plan.Intern(value);
   }
+  return {};
+}
+
+// "Y" or "N"; the file is missing without the module.
+bool AppArmorEnabled() {
+  sys::UniqueFd file(sys::OpenAt(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", O_RDONLY));
+  char enabled = 'N';
+  return file.valid() && sys::Read(file.get(), &enabled, 1) == 1 && enabled == 'Y';
+}
+
+bool SelinuxEnabled() {
+  struct statfs found {};
+  return ::statfs("/sys/fs/selinux", &found) == 0 && found.f_type == SELINUX_MAGIC;
+}
+
+Result<void> PlanNetDevices(ProcessPlan& process, const oci::Spec& spec) {
+  if (spec.linux.net_devices.empty()) return {};
+  const oci::Namespace* wanted = FindNamespace(spec, "network");
+  if (wanted == nullptr) return Error(Code::kInvalid, "/linux/netDevices: without a network namespace in /linux/namespaces");
+  process.network_path = wanted->path;
+  for (const auto& [name, device] : spec.linux.net_devices) process.net_devices.push_back({name, device.name});
   return {};
 }
 
@@ -113,10 +138,15 @@ bool KeepsGroups(const oci::Spec& spec) {
   return annotation != spec.annotations.end() && annotation->second == "1";
 }
 
-Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec) {
+Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec, const PlanContext& context) {
   ProcessPlan& process = plan.process;
   if (spec.linux.memory_policy) process.memory_policy = MXC_TRY(PlanMemoryPolicy(*spec.linux.memory_policy));
   if (spec.linux.personality) process.personality = MXC_TRY(PlanPersonality(*spec.linux.personality));
+
+  if (spec.linux.intel_rdt) {
+    process.rdt = MXC_TRY(PlanIntelRdt(*spec.linux.intel_rdt, context.container_id, FindResctrl()));
+  }
+  MXC_TRY(PlanNetDevices(process, spec));
 
   constexpr uint64_t kSysAdmin = uint64_t{1} << 21;
   process.admin_until_exec = !plan.seccomp.empty() && !plan.no_new_privileges && (plan.effective & kSysAdmin) == 0;
@@ -138,13 +168,62 @@ std::string SysctlPath(std::string_view name) {
   return path;
 }
 
-Result<void> PlanBeforeRoot(Plan& plan, const oci::Spec& spec) {
+Result<void> PlanBeforeRoot(Plan& plan, const oci::Spec& spec, const PlanContext& context) {
+  if (context.new_keyring) Add(plan, Op::kSessionKeyring);
   if (spec.process && spec.process->cwd.size() > 1) {
     Add(plan, Op::kWorkingFolder).path = plan.Intern(spec.process->cwd);
   }
-  if (spec.linux.sysctl.empty()) return {};
+  MXC_TRY(PlanSysctl(plan, spec));
+  return spec.process ? PlanLabels(plan, *spec.process) : Result<void>();
+}
+
+Result<void> PlanTimeOffsets(Plan& plan, const oci::Spec& spec) {
+  const std::map<std::string, oci::TimeOffset>& offsets = spec.linux.time_offsets;
+  if (offsets.empty()) return {};
+  const oci::Namespace* wanted = FindNamespace(spec, "time");
+  if (wanted == nullptr) return Error(Code::kInvalid, "/linux/timeOffsets: without a time namespace in /linux/namespaces");
+  if (!wanted->path.empty()) {
+    return Error(Code::kInvalid, "/linux/timeOffsets: the time namespace " + wanted->path + " has its offsets already");
+  }
+  std::string lines;
+  for (const auto& [clock, offset] : offsets) {
+    if (clock != "monotonic" && clock != "boottime") {
+      return Error(Code::kInvalid, "/linux/timeOffsets/" + clock + ": not a clock with an offset (monotonic, boottime)");
+    }
+    lines += clock + " " + std::to_string(offset.secs) + " " + std::to_string(offset.nanosecs) + "\n";
+  }
+  plan.namespaces &= ~static_cast<uint64_t>(CLONE_NEWTIME);
   const int proc = MXC_TRY(OpenHostProc(plan));
-  return PlanSysctl(plan, spec, proc);
+  Step& step = Add(plan, Op::kTimeNamespace);
+  step.fd = proc;
+  step.text = plan.Intern(lines);
+  return {};
+}
+
+Result<void> PlanLabels(Plan& plan, const oci::Process& process) {
+  if (process.apparmor_profile.empty() && process.selinux_label.empty()) return {};
+  if (!process.apparmor_profile.empty() && !AppArmorEnabled()) {
+    return Error(Code::kUnsupported, "/process/apparmorProfile: \"" + process.apparmor_profile + "\" is asked for, but this kernel "
+                                     "runs without AppArmor");
+  }
+  if (!process.selinux_label.empty() && !SelinuxEnabled()) {
+    return Error(Code::kUnsupported, "/process/selinuxLabel: \"" + process.selinux_label + "\" is asked for, but this kernel runs "
+                                     "without SELinux");
+  }
+  const int proc = MXC_TRY(OpenHostProc(plan));
+  auto add = [&](const char* path, const std::string& text) {
+    Step& step = Add(plan, Op::kSecurityLabel);
+    step.fd = proc;
+    step.path = path;
+    step.text = plan.Intern(text);
+  };
+  if (!process.apparmor_profile.empty()) {
+    // The module's own folder is of Linux 5.8; before it the file is shared by all modules.
+    const bool own = ::access("/proc/self/attr/apparmor/exec", F_OK) == 0;
+    add(own ? "self/attr/apparmor/exec" : "self/attr/exec", "exec " + process.apparmor_profile);
+  }
+  if (!process.selinux_label.empty()) add("self/attr/exec", process.selinux_label);
+  return {};
 }
 
 }  // namespace mxc::sandbox

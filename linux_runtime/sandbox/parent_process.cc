@@ -37,12 +37,20 @@ Result<void> RaiseLimits(const Plan& plan, int pid) {
   return {};
 }
 
+Result<void> MoveDevices(const ProcessPlan& process, int pid) {
+  const std::string path = process.network_path.empty() ? "/proc/" + std::to_string(pid) + "/ns/net" : process.network_path;
+  sys::UniqueFd netns(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY));
+  if (!netns.valid()) return sys::SystemError("/linux/netDevices: open " + path, -netns.get());
+  return network::MoveNetDevices(process.net_devices, netns.get());
+}
+
 }  // namespace
 
 Result<void> ApplyFromOutside(const Plan& plan, int pid) {
   if (plan.process.oom_score_adj) MXC_TRY(SetOomScore(pid, *plan.process.oom_score_adj));
   if (plan.process.raise_limits) MXC_TRY(RaiseLimits(plan, pid));
-  return {};
+  if (plan.process.rdt) MXC_TRY(JoinIntelRdt(*plan.process.rdt, pid));
+  return plan.process.net_devices.empty() ? Result<void>() : MoveDevices(plan.process, pid);
 }
 
 }  // namespace mxc::sandbox

@@ -51,6 +51,9 @@ enum class Op : uint8_t {
   // Of a bundle's process; see apply_process.h.
   kSysctl,          // path below /proc/sys → text; fd: the host's /proc
   kWorkingFolder,   // path is made where it is missing
+  kTimeNamespace,   // a new time namespace with the offsets in text; fd: the host's /proc
+  kSecurityLabel,   // the LSM's label from exec on: path below /proc, text; fd: the host's /proc
+  kSessionKeyring,  // a session keyring of the container's own
 };
 
 struct Step {
@@ -164,5 +167,6 @@ class Plan {
 // One line a step, without descriptor or inode numbers: "bind /usr on /usr (ro, nosuid, nodev, recursive)".
 std::string FormatPlan(const Plan& plan);
 std::string FormatStep(const Step& step);
+std::string FormatProcess(const Plan& plan);  // of a bundle
 
 }  // namespace mxc::sandbox

@@ -67,6 +67,8 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return IdError("/process/user/uid", "become user ", plan.uid, error);
     case kStepCapabilities:
       return Field("/process/capabilities", "set the capability sets", error);
+    case kStepInitialAffinity:
+      return Field("/process/execCPUAffinity/initial", "set the processors to run on", error);
     case kStepAffinity:
       return Field("/process/execCPUAffinity/final", "set the processors to run on", error);
     case kStepScheduler: {
@@ -84,7 +86,7 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return Field("/linux/personality", "set the execution domain", error);
     case kStepSeccomp: {
       Error failure = Field("/linux/seccomp", "install the system call filter", error);
-      if (error == EINVAL) return std::move(failure).WithHint("this kernel may not know one of /linux/seccomp/flags");
+      if (error == EBUSY) return std::move(failure).WithHint("another filter's listener is there already; the kernel takes one");
       return failure;
     }
     default:

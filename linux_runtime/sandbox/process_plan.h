@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "linux_runtime/network/net_devices.h"
+#include "linux_runtime/sandbox/intel_rdt.h"
 #include "linux_runtime/sys/process.h"
 
 namespace mxc::sandbox {
@@ -43,8 +45,11 @@ struct ProcessPlan {
   // What the parent does to the child, before it lets it go on: see parent_process.h.
   std::optional<int> oom_score_adj;
   bool raise_limits = false;     // some hard limit is above the caller's
+  std::vector<network::NetDeviceMove> net_devices;
+  std::string network_path;      // of the network namespace to join; empty: the child has a new one
+  std::optional<RdtPlan> rdt;
 
-  bool needs_parent() const { return oom_score_adj.has_value() || raise_limits; }
+  bool needs_parent() const { return oom_score_adj || raise_limits || rdt || !net_devices.empty(); }
 };
 
 inline constexpr size_t kHomeSize = 4096;

@@ -11,6 +11,7 @@
 
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/launch.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/oci/json.h"
 
@@ -26,6 +27,13 @@ Result<int> Run(const std::string& config, sandbox::PlanContext context) {
   for (const std::string& note : plan.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, {}));
   plan.CloseDescriptors();
+  if (plan.process.filters_early) {
+    sys::UniqueFd listener = launched.ReceiveListener();
+    if (listener.valid()) {
+      const sandbox::ListenerState state{spec.oci_version, launched.pid, "{\"id\": \"driver\", \"status\": \"creating\"}"};
+      MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp, state, listener.get()));
+    }
+  }
 
   sandbox::StatusRecord record{};
   const bool failed = sys::Read(launched.status.get(), &record, sizeof record) == sizeof record;
@@ -41,6 +49,7 @@ int Main(int argc, char** argv) {
   context.privileged = sandbox::IsPrivileged();
   context.uid = ::geteuid();
   context.gid = ::getegid();
+  context.container_id = "driver";
   std::string config;
   for (int index = 1; index < argc; ++index) {
     std::string_view argument = argv[index];

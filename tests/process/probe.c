@@ -4,11 +4,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <linux/keyctl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -98,6 +102,36 @@ static void print_call(char **words, int count) {
   printf("%ld %d\n", result, result == -1 ? errno : 0);
 }
 
+static void print_link(const char *path) {
+  char target[4096];
+  ssize_t size = readlink(path, target, sizeof target - 1);
+  printf("%.*s\n", size < 0 ? 0 : (int)size, target);
+}
+
+// "lo,up,mtu=65536 lo=127.0.0.1 …"
+static void print_interfaces(void) {
+  struct if_nameindex *all = if_nameindex();
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  for (struct if_nameindex *at = all; at != NULL && at->if_index != 0; ++at) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, at->if_name, IFNAMSIZ - 1);
+    ioctl(fd, SIOCGIFFLAGS, &request);
+    printf("%s,%s", at->if_name, (request.ifr_flags & IFF_UP) != 0 ? "up" : "down");
+    ioctl(fd, SIOCGIFMTU, &request);
+    printf(",mtu=%d ", request.ifr_mtu);
+  }
+  struct ifaddrs *addresses = NULL;
+  getifaddrs(&addresses);
+  for (struct ifaddrs *at = addresses; at != NULL; at = at->ifa_next) {
+    char text[INET6_ADDRSTRLEN];
+    int family = at->ifa_addr == NULL ? AF_UNSPEC : at->ifa_addr->sa_family;
+    const void *address = family == AF_INET ? (const void *)&((struct sockaddr_in *)at->ifa_addr)->sin_addr
+                                            : (const void *)&((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
+    if (family == AF_INET || family == AF_INET6) printf("%s=%s ", at->ifa_name, inet_ntop(family, address, text, sizeof text));
+  }
+  printf("\n");
+}
+
 static void print_cwd(void) {
   char path[4096];
   printf("%s\n", getcwd(path, sizeof path) != NULL ? path : "error");
@@ -144,6 +178,8 @@ static void say(char **words, int count) {
   else if (strcmp(word, "call") == 0) print_call(words + 1, count - 1);
   else if (strcmp(word, "int80") == 0) print_int80(words + 1, count - 1);
   else if (strcmp(word, "cwd") == 0) print_cwd();
+  else if (strcmp(word, "link") == 0) print_link(first);
+  else if (strcmp(word, "interfaces") == 0) print_interfaces();
   else if (strcmp(word, "streams") == 0) print_streams();
   else printf("unknown\n");
   fflush(stdout);

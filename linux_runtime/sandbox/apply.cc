@@ -119,7 +119,8 @@ int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootStat
       return LoopbackUp();
     case Op::kSysctl:
     case Op::kTimeNamespace:
-    case Op::kSecurityLabel:
+    case Op::kAppArmorLabel:
+    case Op::kSelinuxLabel:
     case Op::kSessionKeyring:
     case Op::kWorkingFolder:
       return ApplyProcessStep(step, state);

@@ -245,7 +245,8 @@ int ApplyProcessStep(const Step& step, const RootState& state) {
       return WriteSysctl(step);
     case Op::kTimeNamespace:
       return EnterTimeNamespace(step);
-    case Op::kSecurityLabel:
+    case Op::kAppArmorLabel:
+    case Op::kSelinuxLabel:
       return WriteLabel(step);
     case Op::kSessionKeyring:
       return NewKeyring();

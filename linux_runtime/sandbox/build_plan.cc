@@ -182,6 +182,7 @@ bool IsPrivileged() {
 
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
+  if (!context.bundle) MXC_TRY(RefuseBundleFields(spec));
   Plan plan;
   plan.uid = spec.process->user.uid;
   plan.gid = spec.process->user.gid;

@@ -1,4 +1,3 @@
-#include <string.h>
 #include <sys/mount.h>
 
 #include "linux_runtime/sandbox/names.h"
@@ -92,11 +91,11 @@ std::string FormatStep(const Step& step) {
     case Op::kSysctl:
       return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
     case Op::kTimeNamespace:
-      return "/linux/timeOffsets: new time namespace (" + std::string(step.text, strcspn(step.text, "\n")) +
-             (strchr(step.text, '\n')[1] != '\0' ? ", …)" : ")");
-    case Op::kSecurityLabel:
-      return (strstr(step.text, "exec ") == step.text ? "/process/apparmorProfile: write \"" : "/process/selinuxLabel: write \"") +
-             Path(step.text) + "\" to /proc/" + Path(step.path);
+      return "/linux/timeOffsets: new time namespace (" + Path(step.text) + ")";
+    case Op::kAppArmorLabel:
+      return "/process/apparmorProfile: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSelinuxLabel:
+      return "/process/selinuxLabel: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
     case Op::kSessionKeyring:
       return "new session keyring";
     case Op::kWorkingFolder:

@@ -133,6 +133,30 @@ const oci::Namespace* FindNamespace(const oci::Spec& spec, std::string_view type
   return nullptr;
 }
 
+Result<void> RefuseBundleFields(const oci::Spec& spec) {
+  static const oci::Process kNone;
+  const oci::Process& process = spec.process ? *spec.process : kNone;
+  const std::pair<const char*, bool> kFields[] = {
+      {"/process/user/additionalGids", !process.user.additional_gids.empty()},
+      {"/process/oomScoreAdj", process.oom_score_adj.has_value()},
+      {"/process/scheduler", process.scheduler.has_value()},
+      {"/process/ioPriority", process.io_priority.has_value()},
+      {"/process/apparmorProfile", !process.apparmor_profile.empty()},
+      {"/process/selinuxLabel", !process.selinux_label.empty()},
+      {"/linux/sysctl", !spec.linux.sysctl.empty()},
+      {"/linux/timeOffsets", !spec.linux.time_offsets.empty()},
+      {"/linux/netDevices", !spec.linux.net_devices.empty()},
+      {"/linux/intelRdt", spec.linux.intel_rdt.has_value()},
+      {"/linux/memoryPolicy", spec.linux.memory_policy.has_value()},
+      {"/linux/personality", spec.linux.personality.has_value()},
+  };
+  for (const auto& [field, given] : kFields) {
+    if (!given) continue;
+    return Error(Code::kUnsupported, std::string(field) + ": a sandbox has no such attribute").WithHint("run it as a bundle, by mxc-runtime");
+  }
+  return {};
+}
+
 bool KeepsGroups(const oci::Spec& spec) {
   auto annotation = spec.annotations.find("run.oci.keep_original_groups");
   return annotation != spec.annotations.end() && annotation->second == "1";
@@ -211,8 +235,8 @@ Result<void> PlanLabels(Plan& plan, const oci::Process& process) {
                                      "without SELinux");
   }
   const int proc = MXC_TRY(OpenHostProc(plan));
-  auto add = [&](const char* path, const std::string& text) {
-    Step& step = Add(plan, Op::kSecurityLabel);
+  auto add = [&](Op op, const char* path, const std::string& text) {
+    Step& step = Add(plan, op);
     step.fd = proc;
     step.path = path;
     step.text = plan.Intern(text);
@@ -220,9 +244,9 @@ Result<void> PlanLabels(Plan& plan, const oci::Process& process) {
   if (!process.apparmor_profile.empty()) {
     // The module's own folder is of Linux 5.8; before it the file is shared by all modules.
     const bool own = ::access("/proc/self/attr/apparmor/exec", F_OK) == 0;
-    add(own ? "self/attr/apparmor/exec" : "self/attr/exec", "exec " + process.apparmor_profile);
+    add(Op::kAppArmorLabel, own ? "self/attr/apparmor/exec" : "self/attr/exec", "exec " + process.apparmor_profile);
   }
-  if (!process.selinux_label.empty()) add("self/attr/exec", process.selinux_label);
+  if (!process.selinux_label.empty()) add(Op::kSelinuxLabel, "self/attr/exec", process.selinux_label);
   return {};
 }
 

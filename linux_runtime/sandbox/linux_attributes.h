@@ -30,6 +30,9 @@ Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec, const PlanConte
 // The spec's entry for a kind of namespace; nullptr: shared with the host.
 const oci::Namespace* FindNamespace(const oci::Spec& spec, std::string_view type);
 
+// What a bundle may ask for and a sandbox of ours doesn't apply is an error that names the field (kUnsupported).
+Result<void> RefuseBundleFields(const oci::Spec& spec);
+
 // podman's annotation run.oci.keep_original_groups=1 (--group-add keep-groups): the caller's supplementary groups stay.
 bool KeepsGroups(const oci::Spec& spec);
 

@@ -52,7 +52,8 @@ enum class Op : uint8_t {
   kSysctl,          // path below /proc/sys → text; fd: the host's /proc
   kWorkingFolder,   // path is made where it is missing
   kTimeNamespace,   // a new time namespace with the offsets in text; fd: the host's /proc
-  kSecurityLabel,   // the LSM's label from exec on: path below /proc, text; fd: the host's /proc
+  kAppArmorLabel,   // from exec on: path below /proc, text; fd: the host's /proc
+  kSelinuxLabel,    // the same
   kSessionKeyring,  // a session keyring of the container's own
 };
 

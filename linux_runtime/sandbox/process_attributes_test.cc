@@ -48,7 +48,6 @@ TEST_CASE("names are the kernel's numbers") {
 oci::Process Least() {
   oci::Process process;
   process.args = {"true"};
-  process.cwd = "/";
   return process;
 }
 
@@ -76,6 +75,18 @@ TEST_CASE("a sandbox of ours gets its environment as the policy says, and no par
   CHECK(plan.env.size() == 2);
   CHECK_FALSE(plan.process.exact);
   CHECK(plan.umask == -1);
+}
+
+TEST_CASE("what only a bundle can have is refused for a sandbox") {
+  oci::Spec spec;
+  CHECK(RefuseBundleFields(spec).ok());
+  spec.process = Least();
+  CHECK(RefuseBundleFields(spec).ok());
+  spec.process->scheduler.emplace();
+  CHECK(RefuseBundleFields(spec).error().message().starts_with("/process/scheduler"));
+  spec.process->scheduler.reset();
+  spec.linux.sysctl = {{"net.ipv4.ip_forward", "1"}};
+  CHECK(RefuseBundleFields(spec).error().message().starts_with("/linux/sysctl"));
 }
 
 TEST_CASE("capability sets: in a user namespace all that the kernel knows; ambient needs permitted and inheritable") {

@@ -11,7 +11,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bundle import add_namespaces, add_user_namespace  # noqa: E402
+from bundle import add_namespaces, add_own_namespace, add_user_namespace  # noqa: E402
 from case import Case, caller_holds, main  # noqa: E402
 
 SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
@@ -285,6 +285,54 @@ class Sysctl(Case):
         spec = add_namespaces(self.bundle.spec(), "network")
         spec["linux"]["sysctl"] = {"net.no.such": "1"}
         self.refused(spec, "/proc/sys/net/no/such", "ENOENT")
+
+
+class Rootless(Case):
+    """An ordinary user, whose user namespace maps him alone and denies setgroups(2)."""
+
+    UID = 12345
+
+    def setUp(self):
+        super().setUp()
+        self.bundle.as_user(self.UID)
+
+    def own(self, *words, namespaces=(), **process):
+        return add_own_namespace(add_namespaces(self.bundle.spec(args=["/probe", *words], **process), *namespaces), self.UID)
+
+    def test_root_inside(self):
+        answer = self.good(self.own("ids", ",", "env", "HOME", ",", "status", "CapEff", capabilities={
+            name: ["CAP_CHOWN", "CAP_KILL"] for name in ("bounding", "permitted", "effective")}))
+        self.assertEqual(answer.words("ids"), [0] * 6)
+        self.assertEqual(answer["env"], "/root")
+        self.assertEqual(int(answer["status"], 16), CHOWN | KILL)
+
+    def test_groups_that_can_not_be_set(self):
+        self.refused(self.own("groups", user={"uid": 0, "gid": 0, "additionalGids": [0]}), "/process/user/additionalGids", "newgidmap")
+
+    def test_the_callers_groups_stay_where_they_can_not_be_dropped(self):
+        self.assertEqual(len(self.good(self.own("groups"), extra_groups=[4]).words("groups")), 1)
+
+    def test_oom_score(self):
+        self.assertEqual(self.good(self.own("file", "/proc/self/oom_score_adj", oomScoreAdj=500))["file"], "500")
+        self.refused(self.own("ids", oomScoreAdj=-1000), "/process/oomScoreAdj", "CAP_SYS_RESOURCE")
+
+    def test_sysctl_and_clock(self):
+        spec = self.own("file", "/proc/sys/net/ipv4/ip_forward",
+                        namespaces=["network", "time"])
+        spec["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+        spec["linux"]["timeOffsets"] = {"boottime": {"secs": 777}}
+        self.assertEqual(self.good(spec)["file"], "1")
+        spec["process"]["args"] = ["/probe", "file", "/proc/self/timens_offsets"]
+        self.assertRegex(self.good(spec)["file"], r"boottime\s+777")
+
+    def test_limits(self):
+        spec = self.own("limit", str(resource.RLIMIT_NOFILE), rlimits=[{"type": "RLIMIT_NOFILE", "soft": 10, "hard": 20}])
+        self.assertEqual(self.good(spec)["limit"], "10 20")
+
+    def test_network_devices_are_out_of_reach(self):
+        spec = self.own("ids", namespaces=["network"])
+        spec["linux"]["netDevices"] = {"lo": {"name": "other"}}
+        self.refused(spec, "/linux/netDevices")
 
 
 if __name__ == "__main__":

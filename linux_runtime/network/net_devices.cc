@@ -44,7 +44,8 @@ Result<Device> FindDevice(Rtnetlink& link, const std::string& name) {
   Request request(RTM_GETLINK, 0, ifinfomsg{});
   request.AddName(IFLA_IFNAME, name);
   Result<std::vector<Answer>> answers = link.Ask(request, false);
-  if (!answers.ok() && answers.error().system_errno() == ENODEV) return Error(Code::kNotFound, "there is no network device " + name);
+  if (!answers.ok() && answers.error().system_errno() == ENODEV)
+    return Error(Code::kNotFound, "there is no network device " + name);
   if (!answers.ok()) return std::move(answers).error();
   for (const Answer& answer : *answers) {
     std::optional<ifinfomsg> header = Header<ifinfomsg>(answer);
@@ -79,7 +80,8 @@ Result<std::vector<Address>> PermanentAddresses(Rtnetlink& link, int index) {
     std::optional<ifaddrmsg> header = Header<ifaddrmsg>(answer);
     if (answer.type != RTM_NEWADDR || !header || static_cast<int>(header->ifa_index) != index) continue;
     Address address{*header, answer.Attributes(sizeof(ifaddrmsg))};
-    if (header->ifa_scope == RT_SCOPE_UNIVERSE && (Flags(address) & IFA_F_PERMANENT) != 0) found.push_back(std::move(address));
+    if (header->ifa_scope == RT_SCOPE_UNIVERSE && (Flags(address) & IFA_F_PERMANENT) != 0)
+      found.push_back(std::move(address));
   }
   return found;
 }
@@ -93,7 +95,8 @@ int AddAddress(Rtnetlink& link, int index, const Address& address) {
   header.ifa_flags = static_cast<uint8_t>(flags);
   Request request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, header);
   for (const auto& [type, data] : address.attributes) {
-    if (type == IFA_LOCAL || type == IFA_ADDRESS || type == IFA_BROADCAST || type == IFA_RT_PRIORITY) request.Add(type, data);
+    if (type == IFA_LOCAL || type == IFA_ADDRESS || type == IFA_BROADCAST || type == IFA_RT_PRIORITY)
+      request.Add(type, data);
   }
   request.AddNumber(IFA_FLAGS, flags);
   return link.Do(request);
@@ -115,7 +118,8 @@ Result<void> Move(Side& from, Side& to, const Device& device, const std::string&
   if (int error = from.link.Do(request); error < 0) return sys::SystemError("move it", -error);
   const Device moved = MXC_TRY(FindDevice(to.link, name));
   for (const Address& address : device.addresses) {
-    if (int error = AddAddress(to.link, moved.index, address); error < 0) return sys::SystemError("keep its addresses", -error);
+    if (int error = AddAddress(to.link, moved.index, address); error < 0)
+      return sys::SystemError("keep its addresses", -error);
   }
   if (!device.up) return {};
   if (int error = SetUp(to.link, moved.index); error < 0) return sys::SystemError("set it up", -error);
@@ -127,7 +131,8 @@ Result<std::string> NameInside(Rtnetlink& inside, const NetDeviceMove& move) {
   const std::set<std::string> taken = MXC_TRY(Names(inside));
   const size_t number = wanted.find("%d");
   if (number == std::string::npos) {
-    if (taken.contains(wanted)) return Error(Code::kInvalid, "a device called " + wanted + " is in the container already");
+    if (taken.contains(wanted))
+      return Error(Code::kInvalid, "a device called " + wanted + " is in the container already");
     return wanted;
   }
   for (int candidate = 0;; ++candidate) {

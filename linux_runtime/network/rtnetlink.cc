@@ -47,7 +47,8 @@ std::vector<std::pair<uint16_t, std::string>> Answer::Attributes(size_t size) co
     rtattr header;
     std::memcpy(&header, body.data() + at, sizeof header);
     if (header.rta_len < sizeof header || at + header.rta_len > body.size()) break;
-    found.emplace_back(header.rta_type & NLA_TYPE_MASK, body.substr(at + sizeof header, header.rta_len - sizeof header));
+    found.emplace_back(header.rta_type & NLA_TYPE_MASK,
+                       body.substr(at + sizeof header, header.rta_len - sizeof header));
     at += RTA_ALIGN(header.rta_len);
   }
   return found;
@@ -62,7 +63,8 @@ Result<Rtnetlink> Rtnetlink::Open() {
 Result<Rtnetlink> Rtnetlink::OpenIn(int netns) {
   sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
   if (!here.valid()) return sys::SystemError("open /proc/self/ns/net", -here.get());
-  if (int error = sys::SetNs(netns, CLONE_NEWNET); error < 0) return sys::SystemError("enter the container's network namespace", -error);
+  if (int error = sys::SetNs(netns, CLONE_NEWNET); error < 0)
+    return sys::SystemError("enter the container's network namespace", -error);
   Result<Rtnetlink> opened = Open();
   if (int error = sys::SetNs(here.get(), CLONE_NEWNET); error < 0) {
     return sys::SystemError("come back from the container's network namespace", -error);

@@ -23,7 +23,9 @@ class Request {
   Request& Add(uint16_t attribute, std::string_view data);
   Request& AddNumber(uint16_t attribute, uint32_t value);
   // A name as the kernel wants it, with its NUL.
-  Request& AddName(uint16_t attribute, const std::string& name) { return Add(attribute, {name.c_str(), name.size() + 1}); }
+  Request& AddName(uint16_t attribute, const std::string& name) {
+    return Add(attribute, {name.c_str(), name.size() + 1});
+  }
   const std::string& bytes() const { return bytes_; }
 
  private:

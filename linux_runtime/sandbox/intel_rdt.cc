@@ -20,7 +20,8 @@ Result<void> WriteFile(const std::string& path, const std::string& text) {
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY));
   if (!file.valid()) return sys::SystemError(kField + std::string("open ") + path, -file.get());
   long written = sys::Write(file.get(), text.data(), text.size());
-  if (written < 0) return sys::SystemError(kField + std::string("write \"") + text + "\" to " + path, static_cast<int>(-written));
+  if (written < 0)
+    return sys::SystemError(kField + std::string("write \"") + text + "\" to " + path, static_cast<int>(-written));
   return {};
 }
 
@@ -52,8 +53,8 @@ Result<void> CompareSchemata(const std::string& path, const std::string& wanted)
   for (const auto& [domain, value] : ParseSchemata(wanted)) {
     auto found = there.find(domain);
     if (found != there.end() && found->second == value) continue;
-    return Error(Code::kRefused, kField + path + " has " + (found == there.end() ? "nothing" : found->second) + " for " + domain +
-                                     ", not " + value)
+    return Error(Code::kRefused, kField + path + " has " + (found == there.end() ? "nothing" : found->second) +
+                                     " for " + domain + ", not " + value)
         .WithHint("leave the schema out to use the group as it is, or name another closID");
   }
   return {};
@@ -61,7 +62,8 @@ Result<void> CompareSchemata(const std::string& path, const std::string& wanted)
 
 // The lines of l3CacheSchema but those for memory bandwidth, when memBwSchema has the say; then memBwSchema; schemata last.
 Result<std::string> Schemata(const oci::IntelRdt& wanted) {
-  if (!wanted.mem_bw_schema.empty() && (!wanted.mem_bw_schema.starts_with("MB:") || wanted.mem_bw_schema.find('\n') != std::string::npos)) {
+  if (!wanted.mem_bw_schema.empty() &&
+      (!wanted.mem_bw_schema.starts_with("MB:") || wanted.mem_bw_schema.find('\n') != std::string::npos)) {
     return Error(Code::kInvalid, "/linux/intelRdt/memBwSchema: not one line that begins with MB:");
   }
   std::string text;
@@ -99,7 +101,8 @@ std::optional<std::string> FindResctrl() {
   return std::nullopt;
 }
 
-Result<RdtPlan> PlanIntelRdt(const oci::IntelRdt& wanted, const std::string& container_id, const std::optional<std::string>& root) {
+Result<RdtPlan> PlanIntelRdt(const oci::IntelRdt& wanted, const std::string& container_id,
+                             const std::optional<std::string>& root) {
   if (!root) {
     return Error(Code::kUnsupported, "/linux/intelRdt: no resctrl file system is mounted")
         .WithHint("the processor needs Intel RDT or AMD QoS, and the host `mount -t resctrl resctrl /sys/fs/resctrl`");
@@ -112,7 +115,8 @@ Result<RdtPlan> PlanIntelRdt(const oci::IntelRdt& wanted, const std::string& con
   if (!IsFolderName(plan.group)) return Error(Code::kInvalid, "/linux/intelRdt/closID: not the name of one folder");
   plan.must_exist = plan.shared && plan.schemata.empty();
   if (wanted.enable_cmt || wanted.enable_mbm || wanted.enable_monitoring) {
-    if (!IsFolderName(container_id)) return Error(Code::kInvalid, "/linux/intelRdt: a monitoring group needs the container's id");
+    if (!IsFolderName(container_id))
+      return Error(Code::kInvalid, "/linux/intelRdt: a monitoring group needs the container's id");
     plan.monitor = container_id;
   }
   return plan;
@@ -123,9 +127,11 @@ Result<void> JoinIntelRdt(const RdtPlan& plan, int pid) {
   struct stat found {};
   const bool exists = ::stat(group.c_str(), &found) == 0;
   if (!exists && plan.must_exist) {
-    return Error(Code::kNotFound, "/linux/intelRdt/closID: there is no group " + group).WithHint("make it first, or give a schema");
+    return Error(Code::kNotFound, "/linux/intelRdt/closID: there is no group " + group)
+        .WithHint("make it first, or give a schema");
   }
-  if (!exists && ::mkdir(group.c_str(), 0755) != 0) return sys::SystemError(kField + std::string("make ") + group, errno);
+  if (!exists && ::mkdir(group.c_str(), 0755) != 0)
+    return sys::SystemError(kField + std::string("make ") + group, errno);
   if (!plan.schemata.empty()) {
     const std::string file = group + "/schemata";
     MXC_TRY(exists && plan.shared ? CompareSchemata(file, plan.schemata) : WriteFile(file, plan.schemata));
@@ -133,7 +139,8 @@ Result<void> JoinIntelRdt(const RdtPlan& plan, int pid) {
   MXC_TRY(WriteFile(group + "/tasks", std::to_string(pid)));
   if (plan.monitor.empty()) return {};
   const std::string monitor = group + "/mon_groups/" + plan.monitor;
-  if (::mkdir(monitor.c_str(), 0755) != 0 && errno != EEXIST) return sys::SystemError(kField + std::string("make ") + monitor, errno);
+  if (::mkdir(monitor.c_str(), 0755) != 0 && errno != EEXIST)
+    return sys::SystemError(kField + std::string("make ") + monitor, errno);
   return WriteFile(monitor + "/tasks", std::to_string(pid));
 }
 

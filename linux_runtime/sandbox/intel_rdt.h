@@ -11,19 +11,20 @@
 namespace mxc::sandbox {
 
 struct RdtPlan {
-  std::string root;      // where resctrl is mounted
-  std::string group;     // closID, else the container's id
-  std::string schemata;  // lines for the group's `schemata`; empty: it is left as it is
+  std::string root;         // where resctrl is mounted
+  std::string group;        // closID, else the container's id
+  std::string schemata;     // lines for the group's `schemata`; empty: it is left as it is
   bool must_exist = false;  // closID without a schema: somebody else has made the group
   bool shared = false;      // closID is given: the group is not ours to remove
-  std::string monitor;   // name of a monitoring group of the container's own; empty: none
+  std::string monitor;      // name of a monitoring group of the container's own; empty: none
 };
 
 // Where resctrl is mounted, by /proc/self/mountinfo; nothing: nowhere.
 std::optional<std::string> FindResctrl();
 
 // Errors: kUnsupported (/linux/intelRdt) when `root` is nothing; kInvalid naming the field.
-Result<RdtPlan> PlanIntelRdt(const oci::IntelRdt& wanted, const std::string& container_id, const std::optional<std::string>& root);
+Result<RdtPlan> PlanIntelRdt(const oci::IntelRdt& wanted, const std::string& container_id,
+                             const std::optional<std::string>& root);
 
 // Makes the group where it is missing, writes or compares its schemata, and puts the process into it. What config-linux.md
 // asks for: an existing group's schemata that say otherwise are an error, and so is a missing group without a schema.

@@ -27,14 +27,15 @@ Result<int> OpenHostProc(Plan& plan) {
   if (!proc.valid()) return sys::SystemError("open /proc", -proc.get());
   struct statfs found {};
   if (::fstatfs(proc.get(), &found) != 0) return sys::SystemError("look at /proc", errno);
-  if (found.f_type != PROC_SUPER_MAGIC) return Error(Code::kSystem, "/proc is not the kernel's: another file system covers it");
+  if (found.f_type != PROC_SUPER_MAGIC)
+    return Error(Code::kSystem, "/proc is not the kernel's: another file system covers it");
   return plan.Own(std::move(proc));
 }
 
 // The kind of namespace that keeps a parameter to the container; nullptr: none does.
 const char* NamespaceOfSysctl(std::string_view path) {
-  static const std::set<std::string_view> kIpc = {"kernel/msgmax", "kernel/msgmnb",  "kernel/msgmni",
-                                                  "kernel/sem",    "kernel/shmall",  "kernel/shmmax",
+  static const std::set<std::string_view> kIpc = {"kernel/msgmax", "kernel/msgmnb",         "kernel/msgmni",
+                                                  "kernel/sem",    "kernel/shmall",         "kernel/shmmax",
                                                   "kernel/shmmni", "kernel/shm_rmid_forced"};
   if (path.starts_with("net/")) return "network";
   if (kIpc.contains(path) || path.starts_with("fs/mqueue/")) return "ipc";
@@ -47,12 +48,14 @@ const char* ProcNameOf(std::string_view type) { return type == "network" ? "net"
 // A namespace joined by its path may be the host's own.
 Result<void> CheckNotTheHosts(const oci::Namespace& wanted, const std::string& field) {
   if (wanted.path.empty()) return {};
-  struct stat theirs {}, ours {};
+  struct stat theirs {
+  }, ours{};
   const std::string own = std::string("/proc/self/ns/") + ProcNameOf(wanted.type);
   if (::stat(wanted.path.c_str(), &theirs) != 0) return sys::SystemError(field + "look at " + wanted.path, errno);
   if (::stat(own.c_str(), &ours) != 0) return sys::SystemError(field + "look at " + own, errno);
   if (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino) return {};
-  return Error(Code::kInvalid, field + wanted.path + " is the " + wanted.type + " namespace of the host, which this would change");
+  return Error(Code::kInvalid,
+               field + wanted.path + " is the " + wanted.type + " namespace of the host, which this would change");
 }
 
 Result<void> PlanSysctl(Plan& plan, const oci::Spec& spec) {
@@ -65,7 +68,8 @@ Result<void> PlanSysctl(Plan& plan, const oci::Spec& spec) {
       return Error(Code::kInvalid, field + "a container's host name is set by the field /hostname");
     }
     const char* kind = NamespaceOfSysctl(path);
-    if (kind == nullptr) return Error(Code::kInvalid, field + "this parameter belongs to no namespace and would change the host");
+    if (kind == nullptr)
+      return Error(Code::kInvalid, field + "this parameter belongs to no namespace and would change the host");
     const oci::Namespace* wanted = FindNamespace(spec, kind);
     if (wanted == nullptr) {
       return Error(Code::kInvalid, field + "without a " + kind + " namespace this would change the host");
@@ -94,7 +98,8 @@ bool SelinuxEnabled() {
 Result<void> PlanNetDevices(ProcessPlan& process, const oci::Spec& spec) {
   if (spec.linux.net_devices.empty()) return {};
   const oci::Namespace* wanted = FindNamespace(spec, "network");
-  if (wanted == nullptr) return Error(Code::kInvalid, "/linux/netDevices: without a network namespace in /linux/namespaces");
+  if (wanted == nullptr)
+    return Error(Code::kInvalid, "/linux/netDevices: without a network namespace in /linux/namespaces");
   process.network_path = wanted->path;
   for (const auto& [name, device] : spec.linux.net_devices) process.net_devices.push_back({name, device.name});
   return {};
@@ -118,7 +123,8 @@ Result<MemoryPolicy> PlanMemoryPolicy(const oci::MemoryPolicy& wanted) {
 }
 
 Result<unsigned long> PlanPersonality(const oci::Personality& wanted) {
-  if (!wanted.flags.empty()) return Error(Code::kInvalid, "/linux/personality/flags: the specification defines no flag");
+  if (!wanted.flags.empty())
+    return Error(Code::kInvalid, "/linux/personality/flags: the specification defines no flag");
   if (wanted.domain == "LINUX") return static_cast<unsigned long>(PER_LINUX);
   if (wanted.domain == "LINUX32") return static_cast<unsigned long>(PER_LINUX32);
   return Error(Code::kInvalid, "/linux/personality/domain: \"" + wanted.domain + "\" is not LINUX or LINUX32");
@@ -152,7 +158,8 @@ Result<void> RefuseBundleFields(const oci::Spec& spec) {
   };
   for (const auto& [field, given] : kFields) {
     if (!given) continue;
-    return Error(Code::kUnsupported, std::string(field) + ": a sandbox has no such attribute").WithHint("run it as a bundle, by mxc-runtime");
+    return Error(Code::kUnsupported, std::string(field) + ": a sandbox has no such attribute")
+        .WithHint("run it as a bundle, by mxc-runtime");
   }
   return {};
 }
@@ -205,14 +212,16 @@ Result<void> PlanTimeOffsets(Plan& plan, const oci::Spec& spec) {
   const std::map<std::string, oci::TimeOffset>& offsets = spec.linux.time_offsets;
   if (offsets.empty()) return {};
   const oci::Namespace* wanted = FindNamespace(spec, "time");
-  if (wanted == nullptr) return Error(Code::kInvalid, "/linux/timeOffsets: without a time namespace in /linux/namespaces");
+  if (wanted == nullptr)
+    return Error(Code::kInvalid, "/linux/timeOffsets: without a time namespace in /linux/namespaces");
   if (!wanted->path.empty()) {
     return Error(Code::kInvalid, "/linux/timeOffsets: the time namespace " + wanted->path + " has its offsets already");
   }
   std::string lines;
   for (const auto& [clock, offset] : offsets) {
     if (clock != "monotonic" && clock != "boottime") {
-      return Error(Code::kInvalid, "/linux/timeOffsets/" + clock + ": not a clock with an offset (monotonic, boottime)");
+      return Error(Code::kInvalid,
+                   "/linux/timeOffsets/" + clock + ": not a clock with an offset (monotonic, boottime)");
     }
     lines += clock + " " + std::to_string(offset.secs) + " " + std::to_string(offset.nanosecs) + "\n";
   }
@@ -227,12 +236,14 @@ Result<void> PlanTimeOffsets(Plan& plan, const oci::Spec& spec) {
 Result<void> PlanLabels(Plan& plan, const oci::Process& process) {
   if (process.apparmor_profile.empty() && process.selinux_label.empty()) return {};
   if (!process.apparmor_profile.empty() && !AppArmorEnabled()) {
-    return Error(Code::kUnsupported, "/process/apparmorProfile: \"" + process.apparmor_profile + "\" is asked for, but this kernel "
-                                     "runs without AppArmor");
+    return Error(Code::kUnsupported, "/process/apparmorProfile: \"" + process.apparmor_profile +
+                                         "\" is asked for, but this kernel "
+                                         "runs without AppArmor");
   }
   if (!process.selinux_label.empty() && !SelinuxEnabled()) {
-    return Error(Code::kUnsupported, "/process/selinuxLabel: \"" + process.selinux_label + "\" is asked for, but this kernel runs "
-                                     "without SELinux");
+    return Error(Code::kUnsupported, "/process/selinuxLabel: \"" + process.selinux_label +
+                                         "\" is asked for, but this kernel runs "
+                                         "without SELinux");
   }
   const int proc = MXC_TRY(OpenHostProc(plan));
   auto add = [&](Op op, const char* path, const std::string& text) {

@@ -14,7 +14,8 @@ TEST_CASE("lists of numbers") {
   CHECK(*ParseNumberList("0") == std::vector<unsigned long>{1});
   CHECK(*ParseNumberList("0-3, 7") == std::vector<unsigned long>{0x8f});
   CHECK(*ParseNumberList("64") == std::vector<unsigned long>{0, 1});
-  for (const char* bad : {"x", ",", "1,", "3-1", "-1", "1-", "99999", "1 2", "0x1"}) CHECK_FALSE(ParseNumberList(bad).ok());
+  for (const char* bad : {"x", ",", "1,", "3-1", "-1", "1-", "99999", "1 2", "0x1"})
+    CHECK_FALSE(ParseNumberList(bad).ok());
 }
 
 TEST_CASE("kernel parameters: the first separator decides") {
@@ -29,8 +30,8 @@ TEST_CASE("a line of passwd") {
   CHECK(HomeInLine("root:x:0:0:root:/root:/bin/sh", 0) == "/root");
   CHECK(HomeInLine("u:x:1000:1000::/home/u", 1000) == "/home/u");
   CHECK(HomeInLine("u:x:4294967295:0::/h:", UINT32_MAX) == "/h");
-  for (const char* line : {"u:x:1000:1000::/home/u", "root:x:00x:0::/r:", "root:x::0::/r:", "root:x:0:0:root:relative:", "root:x:0",
-                           "root:x:4294967296:0::/wrapped:", "", ":::::"}) {
+  for (const char* line : {"u:x:1000:1000::/home/u", "root:x:00x:0::/r:", "root:x::0::/r:", "root:x:0:0:root:relative:",
+                           "root:x:0", "root:x:4294967296:0::/wrapped:", "", ":::::"}) {
     CAPTURE(line);
     CHECK(HomeInLine(line, 0).empty());
   }
@@ -107,7 +108,8 @@ TEST_CASE("capability sets: in a user namespace all that the kernel knows; ambie
   CHECK(plan.notes.size() == 2);
 }
 
-TEST_CASE("a user's working filter without no_new_privs keeps CAP_SYS_ADMIN until exec, and one that notifies comes early") {
+TEST_CASE(
+    "a user's working filter without no_new_privs keeps CAP_SYS_ADMIN until exec, and one that notifies comes early") {
   oci::Spec spec;
   Plan plan;
   plan.no_new_privileges = false;

@@ -27,7 +27,8 @@ Result<sys::UniqueFd> Connect(const std::string& path) {
   address.sun_family = AF_UNIX;
   const std::string through = "/proc/self/fd/" + std::to_string(place.get());
   std::memcpy(address.sun_path, through.c_str(), through.size() + 1);
-  if (::connect(agent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return sys::SystemError(what, errno);
+  if (::connect(agent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return sys::SystemError(what, errno);
   return agent;
 }
 
@@ -54,17 +55,21 @@ long SendSome(int agent, std::string_view text, int listener) {
 
 Result<void> CheckListener(const oci::LinuxSeccomp& list) {
   if (list.listener_path.empty()) {
-    return Error(Code::kInvalid, "/linux/seccomp/listenerPath: missing, and SCMP_ACT_NOTIFY needs somebody who answers");
+    return Error(Code::kInvalid,
+                 "/linux/seccomp/listenerPath: missing, and SCMP_ACT_NOTIFY needs somebody who answers");
   }
   if (list.default_action == kNotify) {
-    return Error(Code::kInvalid, "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY for every call would stop the container before "
-                                 "anybody can answer");
+    return Error(Code::kInvalid,
+                 "/linux/seccomp/defaultAction: SCMP_ACT_NOTIFY for every call would stop the container before "
+                 "anybody can answer");
   }
   for (size_t index = 0; index < list.syscalls.size(); ++index) {
     const oci::SeccompSyscall& entry = list.syscalls[index];
-    if (entry.action != kNotify || std::find(entry.names.begin(), entry.names.end(), "sendmsg") == entry.names.end()) continue;
-    return Error(Code::kInvalid, "/linux/seccomp/syscalls/" + std::to_string(index) + "/names: sendmsg can't be notified: the "
-                                 "listener itself is passed on with it");
+    if (entry.action != kNotify || std::find(entry.names.begin(), entry.names.end(), "sendmsg") == entry.names.end())
+      continue;
+    return Error(Code::kInvalid, "/linux/seccomp/syscalls/" + std::to_string(index) +
+                                     "/names: sendmsg can't be notified: the "
+                                     "listener itself is passed on with it");
   }
   return {};
 }
@@ -84,7 +89,9 @@ Result<void> SendSeccompListener(const oci::LinuxSeccomp& list, const ListenerSt
   for (std::string_view rest = text; !rest.empty();) {
     long sent = SendSome(agent.get(), rest, listener);
     if (sent == -EINTR) continue;
-    if (sent < 0) return sys::SystemError(kListenerPath + std::string("send the listener to ") + list.listener_path, static_cast<int>(-sent));
+    if (sent < 0)
+      return sys::SystemError(kListenerPath + std::string("send the listener to ") + list.listener_path,
+                              static_cast<int>(-sent));
     rest.remove_prefix(static_cast<size_t>(sent));
     listener = -1;
   }

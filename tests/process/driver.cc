@@ -30,7 +30,8 @@ Result<int> Run(const std::string& config, sandbox::PlanContext context) {
   if (plan.process.filters_early) {
     sys::UniqueFd listener = launched.ReceiveListener();
     if (listener.valid()) {
-      const sandbox::ListenerState state{spec.oci_version, launched.pid, "{\"id\": \"driver\", \"status\": \"creating\"}"};
+      const sandbox::ListenerState state{spec.oci_version, launched.pid,
+                                         "{\"id\": \"driver\", \"status\": \"creating\"}"};
       MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp, state, listener.get()));
     }
   }

@@ -12,6 +12,7 @@
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -159,6 +160,7 @@ Result<void> Creation::MakePlan() {
   sandbox::PlanContext context;
   context.bundle = true;
   context.new_keyring = options_.new_keyring;
+  context.container_id = options_.id;
   context.no_pivot = options_.no_pivot;
   context.bundle_path = options_.bundle;
   context.privileged = sandbox::IsPrivileged();
@@ -239,6 +241,9 @@ Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready)
       return launched_.Continue();
     case sandbox::Word::kConsole:
       return TakeConsole(std::move(fd));
+    case sandbox::Word::kListener:
+      return sandbox::SendSeccompListener(*spec_.linux.seccomp,
+                                          {spec_.oci_version, launched_.pid, OciState(state_, Status::kCreating, false)}, fd.get());
     case sandbox::Word::kReady:
       *ready = true;
       return {};

@@ -118,6 +118,14 @@ std::string FormatStep(const Step& step) {
       return "terminal on /dev/console";
     case Op::kSysctl:
       return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kTimeNamespace:
+      return "/linux/timeOffsets: new time namespace (" + Path(step.text) + ")";
+    case Op::kAppArmorLabel:
+      return "/process/apparmorProfile: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSelinuxLabel:
+      return "/process/selinuxLabel: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSessionKeyring:
+      return "new session keyring";
     case Op::kWorkingFolder:
       return "/process/cwd: make " + Path(step.path) + " if missing";
     case Op::kFilesystem:
@@ -158,7 +166,11 @@ std::string FormatPlan(const Plan& plan) {
     std::string index = std::to_string(++number);
     line(std::string(index.size() < 3 ? 3 - index.size() : 0, ' ') + index + "  " + FormatStep(step));
   }
-  line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  if (plan.process.exact) {
+    text += FormatProcess(plan);
+  } else {
+    line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  }
   if (plan.no_new_privileges) line("no_new_privs");
   if (plan.use_landlock) {
     line("landlock: ABI " + std::to_string(plan.landlock.abi));

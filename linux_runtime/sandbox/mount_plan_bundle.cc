@@ -153,7 +153,11 @@ Result<void> MountPlanner::PlanSource(Step& step, const HostObject& object) {
     prepare_ = false;
     return {};
   }
-  if (clone < 0) return sys::SystemError("copy the mount at " + object.canonical, -clone);
+  if (clone < 0) {
+    Error failure = sys::SystemError("copy the mount at " + object.canonical, -clone);
+    if (clone != -EINVAL || step.recursive) return failure;
+    return std::move(failure).WithHint("in a user namespace a folder can't be shown without what is mounted below it: use rbind");
+  }
   step.fd = plan_.Own(sys::UniqueFd(clone));
   if (int error = SetAttributes(clone, step); error < 0) {
     Error failure = sys::SystemError("set the options of the mount at " + object.canonical, -error);

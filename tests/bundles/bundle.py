@@ -168,8 +168,9 @@ class Bundle:
         """A file at an absolute path below the bundle's folders."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(path, mode)
-        return self.own(path)
+        # Last: a change of the owner takes away set-user-ID bits.
+        os.chmod(self.own(path), mode)
+        return path
 
     def link(self, target, path):
         os.symlink(target, path)

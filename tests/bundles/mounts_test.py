@@ -162,7 +162,9 @@ def attributes_of_binds(bundle):
     """Without an r they are the mount's own; with one they hold for what is mounted below, too."""
     top = tree_of_mounts(bundle)
     plain = list(bundle.spec["mounts"])
-    for index, (words, wanted) in enumerate(ATTRIBUTES):
+    for words, wanted in ATTRIBUTES:
+        if "nodiratime" in words and bundle.caller in ("rootless", "nested"):
+            continue  # as all of the access-time options, locked in a user namespace (mount_namespaces(7))
         bundle.spec["mounts"] = [*plain, bind(top, "/own", "rbind", *words), bind(top, "/all", "rbind", *("r" + word for word in words))]
         lines = {line.split()[4]: set(line.split()[5].split(",")) for line in bundle.ask("cat /proc/self/mountinfo").splitlines()}
         for path, expected in (("/own", wanted), ("/own/sub", set()), ("/all", wanted), ("/all/sub", wanted)):
@@ -612,7 +614,7 @@ def masks_are_the_null_device(bundle):
     """CVE-2025-31133: what the image or a mount has as /dev/null is looked at before it covers anything."""
     bundle.file(bundle.source("file"), "not null")
     bundle.add(bind(bundle.source("file"), "/dev/null"))
-    bundle.run().refused("/proc/kcore", "ENODEV", "not the null device")
+    bundle.run().refused("/proc/keys", "ENODEV", "not the null device")
     equal(bundle.ask("cat /proc/keys", without="null-check"), "not null", "without the check")
 
 

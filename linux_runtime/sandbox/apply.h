@@ -40,6 +40,8 @@ inline constexpr const char* kRootPlace = "/proc";
 
 // Applies one step that builds the root; 0 or -errno.
 int ApplyMountStep(const Step& step, RootState& state);
+// A detached copy of the planned source with the step's options, or -errno.
+int CloneSource(const Step& step);
 // Sees to it that state.folder is the folder in which the step's path lies; 0 or -errno.
 int OpenFolder(RootState& state, const Step& step);
 void ForgetFolder(RootState& state);

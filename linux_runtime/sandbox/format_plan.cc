@@ -117,7 +117,7 @@ std::string FormatStep(const Step& step) {
     case Op::kConsole:
       return "terminal on /dev/console";
     case Op::kFilesystem:
-      return "mount " + EscapeText(step.type) + " on " + Path(step.path) + Attributes(step);
+      return "mount " + EscapeText(step.type) + " on " + Path(step.path) + Attributes(step) + (step.or_bind ? ", else bind the host's" : "");
     case Op::kDevice:
       return "device " + Path(step.path) + Numbers(step);
     case Op::kHostDevice:

@@ -57,7 +57,7 @@ uint64_t Kept(uint64_t attributes) {
 }  // namespace
 
 std::string MountPlanner::HostPath(const std::string& path) const {
-  return path.starts_with('/') || context_.bundle_path.empty() ? path : Clean(context_.bundle_path + "/" + path);
+  return path.starts_with('/') || context_.bundle_path.empty() ? path : context_.bundle_path + "/" + path;
 }
 
 std::string MountPlanner::HostName(const std::string& path) const {
@@ -181,14 +181,13 @@ Result<void> MountPlanner::AddBundleMount(const oci::Mount& mount, size_t index)
   if (options.remount) return AddRemount(path, index, options);
   if (options.bind) return AddBundleBind(mount, path, index, options);
   if (mount.type == "cgroup" || mount.type == "cgroup2") return AddCgroup(path, index, options);
-  if (mount.type == "sysfs" && !OwnsNetwork()) {
-    // The kernel gives a sysfs only for a network namespace of the same user namespace: the host's is shown instead.
-    oci::Mount host{path, "bind", "/sys", {}, {}, {}};
-    options.recursive = true;
-    options.set |= options.top_set;
-    return AddBundleBind(host, path, index, options);
-  }
-  return AddFilesystem(mount, path, index, options);
+  MXC_TRY(AddFilesystem(mount, path, index, options));
+  if (mount.type != "sysfs" || OwnsNetwork()) return {};
+  // The kernel gives a sysfs only to who owns the network namespace: else the host's is shown, as crun does it.
+  HostObject host = MXC_TRY(OpenHostObject("/sys"));
+  Step& step = plan_.steps.back();
+  step.or_bind = step.recursive = true;
+  return PlanSource(step, host);
 }
 
 Result<uint32_t> MountPlanner::PointFlags(const std::string& path, size_t index, bool is_proc) const {

@@ -9,8 +9,8 @@
 namespace mxc::sandbox {
 
 struct ChildDescriptors {
-  int status = -1;   // write end of the status pipe
-  int parent = -1;   // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
+  int status = -1;  // write end of the status pipe
+  int parent = -1;  // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
 };
 
 // Memory of the process's own argv, wiped in the child so that /proc/1/cmdline shows nothing of the host.
@@ -32,7 +32,7 @@ struct RootState {
   size_t folder_size = 0;
   int null = -1;          // the container's /dev/null, known to be it
   int empty_folder = -1;  // an attached mount of an empty read-only folder
-  int console = -1;  // slave of the PTY, once kConsole has opened it
+  int console = -1;       // slave of the PTY, once kConsole has opened it
 };
 
 // Where a sandbox's root is attached before pivot_root: a folder on every Linux, below which no source lies.

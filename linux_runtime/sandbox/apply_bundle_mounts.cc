@@ -139,7 +139,8 @@ int CopyLink(const Step& step, RootState& state) {
   if (error != -EEXIST) return error;
   char target[4096];
   const long size = sys::Readlink(state.folder, name, target, sizeof target);
-  const bool same = size == static_cast<long>(strlen(step.text)) && memcmp(target, step.text, static_cast<size_t>(size)) == 0;
+  const bool same =
+      size == static_cast<long>(strlen(step.text)) && memcmp(target, step.text, static_cast<size_t>(size)) == 0;
   return same ? 0 : -EEXIST;
 }
 

@@ -191,7 +191,8 @@ int NewRoot(const Step& step, RootState& state) {
     mount = CloneSource(step);
   }
   if (mount < 0) return mount;
-  if (int error = step.point != 0 ? AttachBundleRoot(mount, step) : sys::MoveMount(mount, "", AT_FDCWD, kRootPlace, kEmptyFrom);
+  if (int error =
+          step.point != 0 ? AttachBundleRoot(mount, step) : sys::MoveMount(mount, "", AT_FDCWD, kRootPlace, kEmptyFrom);
       error < 0) {
     return error;
   }

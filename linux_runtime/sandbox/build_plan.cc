@@ -17,8 +17,8 @@ namespace mxc::sandbox {
 namespace {
 
 constexpr std::pair<const char*, uint64_t> kNamespaces[] = {
-    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS},   {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET},
-    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},    {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
+    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET},
+    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},  {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
 
 std::string At(const char* list, size_t index) { return std::string(list) + "/" + std::to_string(index); }
 
@@ -33,7 +33,8 @@ Result<uint64_t> Namespaces(const oci::Spec& spec) {
   for (size_t index = 0; index < spec.linux.namespaces.size(); ++index) {
     const oci::Namespace& wanted = spec.linux.namespaces[index];
     if (!wanted.path.empty()) {
-      return Error(Code::kUnsupported, At("/linux/namespaces", index) + ": joining " + wanted.path + " is not built yet");
+      return Error(Code::kUnsupported,
+                   At("/linux/namespaces", index) + ": joining " + wanted.path + " is not built yet");
     }
     auto known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces),
                               [&](const auto& kind) { return wanted.type == kind.first; });
@@ -74,8 +75,10 @@ Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& ex
       MapOne(plan, plan.uid, context.uid, plan.gid, context.gid);
     }
   } else {
-    for (const oci::IdMapping& map : spec.linux.uid_mappings) plan.uid_map.push_back({map.container_id, map.host_id, map.size});
-    for (const oci::IdMapping& map : spec.linux.gid_mappings) plan.gid_map.push_back({map.container_id, map.host_id, map.size});
+    for (const oci::IdMapping& map : spec.linux.uid_mappings)
+      plan.uid_map.push_back({map.container_id, map.host_id, map.size});
+    for (const oci::IdMapping& map : spec.linux.gid_mappings)
+      plan.gid_map.push_back({map.container_id, map.host_id, map.size});
     if (plan.uid_map.empty() || plan.gid_map.empty()) {
       return Error(Code::kInvalid, "/linux/uidMappings, /linux/gidMappings: a user namespace needs both");
     }
@@ -148,7 +151,8 @@ void PlanCandidates(Plan& plan, const std::string& program, const std::vector<st
 }
 
 Result<void> PlanProcess(Plan& plan, const oci::Process& process) {
-  if (process.args.empty() || process.args[0].empty()) return Error(Code::kInvalid, "/process/args: no program is named");
+  if (process.args.empty() || process.args[0].empty())
+    return Error(Code::kInvalid, "/process/args: no program is named");
   for (const std::string& argument : process.args) plan.argv.push_back(plan.Intern(argument));
   plan.argv.push_back(nullptr);
   for (const std::string& entry : process.env) plan.env.push_back(plan.Intern(entry));
@@ -168,13 +172,15 @@ Result<void> PlanProcess(Plan& plan, const oci::Process& process) {
   for (size_t index = 0; index < process.rlimits.size(); ++index) {
     const oci::Rlimit& wanted = process.rlimits[index];
     std::optional<int> number = RlimitNumber(wanted.type);
-    if (!number) return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
+    if (!number)
+      return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
     struct rlimit64 now {};
     if (::getrlimit64(static_cast<__rlimit_resource>(*number), &now) != 0) continue;
     Rlimit limit{*number, wanted.soft, wanted.hard};
     if (limit.hard > now.rlim_max) {
       // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which the child doesn't have.
-      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) + ": a hard limit can't be raised here");
+      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) +
+                           ": a hard limit can't be raised here");
       limit.hard = now.rlim_max;
       limit.soft = std::min(limit.soft, limit.hard);
     }
@@ -183,7 +189,8 @@ Result<void> PlanProcess(Plan& plan, const oci::Process& process) {
   return {};
 }
 
-Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension,
+                         const PlanContext& context) {
   if (extension.any()) plan.seccomp.push_back(GuardFilter());
   if (spec.linux.seccomp) {
     SeccompCache cache(context.seccomp_cache);
@@ -215,7 +222,8 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
   // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
   sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
   int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
-  if (error == -EINVAL && unmapped.valid()) error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
+  if (error == -EINVAL && unmapped.valid())
+    error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -282,7 +290,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
 
   const size_t first_mount = plan.steps.size();
   const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
-  MountPlanner mounts(plan, spec, extension, context, context.bundle ? context.capable : context.privileged && user_namespace);
+  MountPlanner mounts(plan, spec, extension, context,
+                      context.bundle ? context.capable : context.privileged && user_namespace);
   MXC_TRY(context.bundle ? mounts.BuildBundle() : mounts.Build());
   MXC_TRY(PlanCovers(plan, context, first_mount));
   if (extension.init) {
@@ -311,7 +320,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   MXC_TRY(mounts.CheckSeals());
   if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
-    return Error(Code::kUnsupported, "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
+    return Error(Code::kUnsupported,
+                 "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));

@@ -44,8 +44,9 @@ std::string Unescape(std::string_view text) {
 
 // Absolute, without "." and "..", and without a slash too many.
 bool IsNormal(const std::string& path) {
-  return path.starts_with('/') && path.find("//") == std::string::npos && (path + "/").find("/./") == std::string::npos &&
-         (path + "/").find("/../") == std::string::npos && (path.size() == 1 || !path.ends_with('/'));
+  return path.starts_with('/') && path.find("//") == std::string::npos &&
+         (path + "/").find("/./") == std::string::npos && (path + "/").find("/../") == std::string::npos &&
+         (path.size() == 1 || !path.ends_with('/'));
 }
 
 // The fields: id, parent, major:minor, root, mount point, …

@@ -51,7 +51,8 @@ TEST_CASE("propagation") {
 }
 
 TEST_CASE("what only plain bundles may ask for is named") {
-  for (const char* word : {"rslave", "shared", "unbindable", "idmap", "ridmap", "copy-symlink", "src-nofollow", "dest-nofollow", "remount"}) {
+  for (const char* word : {"rslave", "shared", "unbindable", "idmap", "ridmap", "copy-symlink", "src-nofollow",
+                           "dest-nofollow", "remount"}) {
     CAPTURE(word);
     CHECK(Parse({"rbind", word}).bundle_only == word);
   }
@@ -62,7 +63,8 @@ TEST_CASE("what only plain bundles may ask for is named") {
 
 TEST_CASE("the words of a file system are passed on") {
   const ParsedOptions parsed = Parse({"size=64k", "sync", "mode=755", "inode64", "iversion", "silent", "ro"}, "tmpfs");
-  const std::vector<std::pair<std::string, std::string>> wanted{{"size", "64k"}, {"sync", ""}, {"mode", "755"}, {"inode64", ""}};
+  const std::vector<std::pair<std::string, std::string>> wanted{
+      {"size", "64k"}, {"sync", ""}, {"mode", "755"}, {"inode64", ""}};
   CHECK(parsed.data == wanted);
   CHECK(parsed.legacy == MS_I_VERSION);
   CHECK(parsed.readonly());

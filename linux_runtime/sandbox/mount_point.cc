@@ -35,7 +35,8 @@ struct PathBuffer {
 
 int OpenBelow(int root, const char* path, uint64_t flags, uint64_t resolve) {
   // What a lookup without the wall would find, for the test that the wall is there.
-  if (Without("in-root")) return sys::OpenAt(root, path[0] == '/' && path[1] != '\0' ? path + 1 : ".", O_PATH | static_cast<int>(flags));
+  if (Without("in-root"))
+    return sys::OpenAt(root, path[0] == '/' && path[1] != '\0' ? path + 1 : ".", O_PATH | static_cast<int>(flags));
   return sys::OpenInRoot(root, path[0] == '\0' ? "/" : path, O_PATH | flags, 0, resolve);
 }
 
@@ -105,7 +106,8 @@ int MakeLast(int root, const char* path, const Wanted& wanted, uint64_t flags) {
   if (name[0] == '\0' || !folder.Append(path, static_cast<size_t>(name - path))) return -EEXIST;
   StepFd parent(OpenBelow(root, folder.text, O_DIRECTORY, wanted.resolve));
   if (parent.failed()) return parent.get() == -ENOENT ? -EEXIST : parent.get();
-  const int error = wanted.directory ? sys::Mkdir(parent.get(), name, 0755) : sys::Mknod(parent.get(), name, S_IFREG | 0644, 0);
+  const int error =
+      wanted.directory ? sys::Mkdir(parent.get(), name, 0755) : sys::Mknod(parent.get(), name, S_IFREG | 0644, 0);
   if (error < 0) return error;
   return sys::OpenAt2(parent.get(), name, O_PATH | O_NOFOLLOW | flags, 0, RESOLVE_NO_SYMLINKS);
 }

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/reaper.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/run_hook.h"
@@ -165,10 +166,13 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
       return static_cast<int>(sys::Check(::setdomainname(step.text, strlen(step.text))));
     case Op::kLoopbackUp:
       return LoopbackUp();
+    case Op::kSysctl:
+    case Op::kWorkingFolder:
+      return ApplyProcessStep(step, state);
     case Op::kJoinNamespace:
       return sys::SetNs(step.fd, static_cast<int>(step.flags));
     case Op::kConsole:
-      return OpenBundleConsole(plan, descriptors.parent, state);
+      return OpenBundleConsole(plan, step, descriptors.parent, state);
     default:
       return ApplyMountStep(step, state);
   }

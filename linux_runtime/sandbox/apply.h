@@ -63,6 +63,6 @@ int ExecFirst(const Plan& plan);
 // apply_bundle.cc: what comes after the steps in the container of a plain bundle. Never returns.
 [[noreturn]] void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, RootState& state);
 // kConsole.
-int OpenBundleConsole(const Plan& plan, int parent, RootState& state);
+int OpenBundleConsole(const Plan& plan, const Step& step, int parent, RootState& state);
 
 }  // namespace mxc::sandbox

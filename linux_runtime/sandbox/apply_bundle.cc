@@ -8,6 +8,7 @@
 #include <array>
 
 #include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/run_hook.h"
 #include "linux_runtime/sandbox/status.h"
@@ -49,17 +50,6 @@ int OpenSlave(const Plan& plan, int master, RootState& state) {
   return 0;
 }
 
-// The program's standard streams belong to its user, so that /dev/stdout can be opened again; a device or a file system
-// that doesn't let them change owner keeps it, as does /dev/null, which is everybody's.
-void OwnStreams(const Plan& plan) {
-  for (int fd = 0; fd <= 2; ++fd) {
-    struct stat found;
-    if (sys::Fstat(fd, &found) < 0 || found.st_uid == plan.uid) continue;
-    if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) continue;
-    (void)!::fchown(fd, plan.uid, static_cast<gid_t>(-1));
-  }
-}
-
 // Closes everything but the standard streams, the descriptors that the program is given, and `kept`. What is kept is
 // close-on-exec and no folder, so that no path can lead out through /proc/self/fd (CVE-2024-21626).
 int CloseRest(unsigned preserved, std::array<int, 6> kept) {
@@ -94,7 +84,7 @@ int AwaitStart(int fifo) {
 
 }  // namespace
 
-int OpenBundleConsole(const Plan& plan, int parent, RootState& state) {
+int OpenBundleConsole(const Plan& plan, const Step& step, int parent, RootState& state) {
   const int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   struct stat found;
@@ -102,7 +92,9 @@ int OpenBundleConsole(const Plan& plan, int parent, RootState& state) {
   // The image may have put anything there (CVE-2025-52565).
   if (!S_ISCHR(found.st_mode) || found.st_rdev != makedev(kTtyAuxMajor, kPtmxMinor)) return -ENODEV;
   if (int error = OpenSlave(plan, master, state); error < 0) return error;
-  if (int error = BindConsole(state.console); error < 0) return error;
+  if (step.mode == 1) {
+    if (int error = BindConsole(state.console); error < 0) return error;
+  }
   const int error = Tell(parent, Word::kConsole, master);
   sys::Close(master);
   return error;
@@ -121,20 +113,10 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   }
   check(kStepDescriptors, CloseRest(bundle.preserved, {status, descriptors.parent, bundle.start_fifo, bundle.start_status,
                                                        bundle.state_created, bundle.hook_output}));
-  OwnStreams(plan);
-  check(kStepChdir, sys::Chdir(plan.cwd));
-  for (const Rlimit& limit : plan.rlimits) {
-    check(kStepRlimitBase + static_cast<uint32_t>(limit.resource), sys::SetRlimit(limit.resource, limit.soft, limit.hard));
-  }
-  if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the runtime's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
-  check(kStepCapabilities, SetCapabilities(plan));
-  if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
-  if (plan.use_landlock) {
-    LandlockFailure failure{};
-    check(kStepLandlock, ApplyLandlock(plan.landlock, &failure));
-  }
+  const Settled settled = SettleProcess(plan);
+  check(settled.step, settled.error);
   check(kStepReady, LeaveRuntime(descriptors));
   if (bundle.start_fifo >= 0) {
     check(kStepReady, AwaitStart(bundle.start_fifo));
@@ -142,9 +124,12 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   }
   HookFailure failure = RunHooks(bundle.start_container, bundle.state_created, bundle.hook_output);
   if (failure.failed()) FailHook(status, kStepHook, failure);
+  int resource = 0;
+  if (int error = SetLimits(plan, &resource); error < 0) Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
   ResetSignals();
   for (const SeccompProgram& program : plan.seccomp) check(kStepSeccomp, InstallSeccomp(program));
-  Fail(status, kStepExec, ExecFirst(plan));
+  ::execve(settled.program, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
+  Fail(status, kStepExec, -errno);
 }
 
 }  // namespace mxc::sandbox

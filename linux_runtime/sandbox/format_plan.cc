@@ -116,6 +116,10 @@ std::string FormatStep(const Step& step) {
       return "run hooks";
     case Op::kConsole:
       return "terminal on /dev/console";
+    case Op::kSysctl:
+      return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kWorkingFolder:
+      return "/process/cwd: make " + Path(step.path) + " if missing";
     case Op::kFilesystem:
       return "mount " + EscapeText(step.type) + " on " + Path(step.path) + Attributes(step) +
              (step.or_bind ? ", else bind the host's" : "");

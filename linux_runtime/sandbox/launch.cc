@@ -9,6 +9,8 @@
 #include "linux_runtime/sandbox/mount_errors.h"
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/parent_process.h"
+#include "linux_runtime/sandbox/process_errors.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
@@ -92,8 +94,7 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
 
 // The intermediate process: joins, then makes the container's first process as its sibling (CLONE_PARENT), and tells its
 // pid. It copies the parent's memory and must not be seen from inside (CVE-2016-9962).
-[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe,
-                               const ArgvArea& argv) {
+[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe, const ArgvArea& argv) {
   auto check = [&](size_t index, int error) {
     if (error >= 0) return;
     StatusRecord record{};
@@ -122,8 +123,7 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
   ::_exit(0);
 }
 
-Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent,
-                         const ArgvArea& argv) {
+Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
   Cloned cloned;
   int pid_pipe[2];
   if (::pipe2(pid_pipe, O_CLOEXEC) != 0) {
@@ -168,15 +168,12 @@ Result<void> CheckStandardStreams() {
     int error = sys::Fstat(fd, &found);
     if (error == -EBADF) {
       int null = ::open("/dev/null", O_RDWR);
-      if (null != fd)
-        return Error(Code::kSystem,
-                     "descriptor " + std::to_string(fd) + " is closed and /dev/null can't take its place");
+      if (null != fd) return Error(Code::kSystem, "descriptor " + std::to_string(fd) + " is closed and /dev/null can't take its place");
       continue;
     }
     int flags = ::fcntl(fd, F_GETFL);
     if (S_ISDIR(found.st_mode) || (flags & O_PATH) != 0) {
-      return Error(Code::kRefused, "descriptor " + std::to_string(fd) +
-                                       " is a folder of the host: the program could walk out through it")
+      return Error(Code::kRefused, "descriptor " + std::to_string(fd) + " is a folder of the host: the program could walk out through it")
           .WithHint("redirect it from or to a file, a pipe or /dev/null");
     }
   }
@@ -218,9 +215,12 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   launched.pidfd = std::move(cloned.pidfd);
 
   auto finish = [&]() -> Result<void> {
-    if (!plan.parent_writes_maps) return {};
-    MXC_TRY(WriteMaps(plan, pid));
-    MXC_TRY(MapMounts(plan, pid));
+    if (!plan.parent_writes_maps && !plan.process.needs_parent()) return {};
+    if (plan.parent_writes_maps) {
+      MXC_TRY(WriteMaps(plan, pid));
+      MXC_TRY(MapMounts(plan, pid));
+    }
+    MXC_TRY(ApplyFromOutside(plan, pid));
     return launched.Continue();
   };
   Result<void> finished = finish();
@@ -261,13 +261,15 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
     Error whole = Error(Code::kSystem, described.message() + place).WithErrno(error);
     if (const char* hint = MountHint(failed, error); hint != nullptr) return std::move(whole).WithHint(hint);
     if (error == ESTALE) {
-      return std::move(whole).WithHint(
-          "the object was replaced by another one while the sandbox was being set up; run it again");
+      return std::move(whole).WithHint("the object was replaced by another one while the sandbox was being set up; run it again");
     }
     if (error == ENOSPC && (failed.op == Op::kNewRoot || failed.op == Op::kBind)) {
       return std::move(whole).WithHint("too many mounts: see sysctl fs.mount-max");
     }
     return whole;
+  }
+  if (plan.process.exact) {
+    if (std::optional<Error> described = ProcessStepError(plan, step, error)) return *std::move(described);
   }
   std::string program = plan.argv.empty() || plan.argv[0] == nullptr ? "" : plan.argv[0];
   switch (step) {

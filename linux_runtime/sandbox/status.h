@@ -38,6 +38,17 @@ inline constexpr uint32_t kStepNotDumpable = 0xffffff09;
 inline constexpr uint32_t kStepJoin = 0xffffff0a;
 inline constexpr uint32_t kStepHook = 0xffffff0b;       // startContainer; createContainer hooks fail at their plan's step
 inline constexpr uint32_t kStepReady = 0xffffff0c;      // the talk with the runtime at the end of `create`
+// Of a bundle's process.
+inline constexpr uint32_t kStepGroups = 0xffffff10;
+inline constexpr uint32_t kStepGid = 0xffffff11;
+inline constexpr uint32_t kStepUid = 0xffffff12;
+inline constexpr uint32_t kStepStreams = 0xffffff13;
+inline constexpr uint32_t kStepAffinity = 0xffffff14;
+inline constexpr uint32_t kStepScheduler = 0xffffff15;
+inline constexpr uint32_t kStepIoPriority = 0xffffff16;
+inline constexpr uint32_t kStepMemoryPolicy = 0xffffff17;
+inline constexpr uint32_t kStepPersonality = 0xffffff18;
+inline constexpr uint32_t kStepFindProgram = 0xffffff19;  // args[0] as its user sees it: ENOENT 127, EACCES 126
 inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* number
 
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on

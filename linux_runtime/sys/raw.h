@@ -70,6 +70,9 @@ inline int OpenInRoot(int root, const char* path, uint64_t flags, uint64_t mode 
     if (fd != -EAGAIN || attempt == 1000) return fd;
   }
 }
+inline int ExecveAt(int dir, const char* path, char* const* argv, char* const* env, int flags) {
+  return static_cast<int>(Check(::syscall(SYS_execveat, dir, path, argv, env, flags)));
+}
 inline int Close(int fd) { return static_cast<int>(Check(::close(fd))); }
 inline long Read(int fd, void* data, size_t size) { return Check(::read(fd, data, size)); }
 inline long Write(int fd, const void* data, size_t size) { return Check(::write(fd, data, size)); }

@@ -160,7 +160,10 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
-  int error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);
+  // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
+  sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
+  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
+  if (error == -EINVAL && unmapped.valid()) error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it

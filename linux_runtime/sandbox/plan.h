@@ -86,6 +86,7 @@ struct Step {
   bool copy_up = false;               // kFilesystem: starts with what lies at path
   bool nofollow = false;              // text may end in a link, which is then meant itself
   bool replace = false;
+  bool or_bind = false;               // kFilesystem: where the kernel allows no new one, fd, else text (host), is bound
   bool keep_mode = false;             // kFilesystem: the mode of what lies at path goes to `mode` of the new file system
   const char* path = "";
   const char* text = "";

@@ -7,21 +7,8 @@ import sys
 sys.dont_write_bytecode = True
 import config as configs  # noqa: E402
 import host  # noqa: E402
+from capabilities import KINDS, NUMBERS, bits, sets  # noqa: E402
 from harness import Skip, check, clause, contains, equal, main  # noqa: E402
-
-KINDS = {"inheritable": "CapInh", "permitted": "CapPrm", "effective": "CapEff", "bounding": "CapBnd", "ambient": "CapAmb"}
-# <linux/capability.h>
-NUMBERS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21,
-           "CAP_SYS_RESOURCE": 24, "CAP_AUDIT_WRITE": 29}  # fmt: skip
-
-
-def bits(names):
-    return sum(1 << NUMBERS[name] for name in names)
-
-
-def sets(text):
-    return {kind: int(host.status_field(text, field), 16) for kind, field in KINDS.items()}
-
 
 # -- capabilities ------------------------------------------------------------------------------------------------------
 

@@ -40,12 +40,12 @@ def applets():
     return [name for name in listed if name != "busybox"]
 
 
-def collect_others(pid):
-    """Collects children that have ended, but not that one."""
+def collect_others(own):
+    """Collects children that have ended, until it meets one of `own`, whom somebody waits for."""
     with contextlib.suppress(ChildProcessError):
         while True:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is None or found.si_pid == pid:
+            if found is None or found.si_pid in own:
                 return
             os.waitpid(found.si_pid, 0)
 
@@ -103,6 +103,7 @@ class Box:
         # stays until the others have been collected.
         self.collects = True
         self._calls = 0
+        self._started = set()
         self._mounts_before = {mount["place"] for mount in host.mounts()}
         self._own_mounts = set()
 
@@ -206,13 +207,19 @@ class Box:
         options["env"] = {**environment, **options.get("env", {})}
         return options
 
-    def begin(self, *words, before=(), **options):
-        """Popen of the runtime, and the files of its output. `before` are global options."""
+    def begin(self, *words, before=(), files=(), **options):
+        """Popen of the runtime, and the files of its output. `before` are global options; `files` are open from descriptor 3 on."""
         self._calls += 1
         out, err = self.file(f"out.{self._calls}"), self.file(f"err.{self._calls}")
         command = [self.runtime, "--root", self.state_root, *before, *words]
+        if files:
+            opened = " ".join(f"{number}<'{path}'" for number, path in enumerate(files, 3))
+            # The shell's number is the runtime's after exec, and LISTEN_PID has to be that (sd_listen_fds(3)).
+            command = ["sh", "-c", f'exec {opened}; [ -z "$LISTEN_FDS" ] || export LISTEN_PID=$$; exec "$@"', "sh", *command]
         with open(out, "ab") as out_file, open(err, "ab") as err_file:
-            return subprocess.Popen(command, stdout=out_file, stderr=err_file, **self.options(**options)), out, err
+            started = subprocess.Popen(command, stdout=out_file, stderr=err_file, **self.options(**options))
+        self._started.add(started.pid)
+        return started, out, err
 
     def call(self, *words, seconds=30, input=None, **options):
         """Runs the runtime to its end."""
@@ -225,7 +232,7 @@ class Box:
 
         def ended():
             if self.collects:
-                collect_others(started.pid)
+                collect_others(self._started)
             return started.poll() is not None
 
         if not host.eventually(ended, seconds):
@@ -335,7 +342,7 @@ class Box:
 
     def leftovers(self):
         """What the host has more than before, in words."""
-        collect_others(0)
+        collect_others(set())
         left = [f"process {pid} ({host.read(f'/proc/{pid}/comm').strip()})" for pid in host.descendants(os.getpid())]
         left += [f"cgroup {path}" for path in host.groups_named(self.tag)]
         allowed = self._mounts_before | self._own_mounts

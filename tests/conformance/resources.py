@@ -6,6 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import host  # noqa: E402
+from groups import group_file, has_file  # noqa: E402
 from harness import Skip, check, clause, contains, equal, main  # noqa: E402
 
 # What to write where, and what to find in which file: (field of resources, value, v1 controller, v1 file, v1 text, v2 file, v2 text).
@@ -30,23 +31,6 @@ VALUES = {
     "pids.limit": ({"pids": {"limit": 50}}, "pids", "pids.max", "50", "pids.max", "50"),
     "block_io.weight": ({"blockIO": {"weight": 200}}, "blkio", "blkio.bfq.weight", "200", "io.bfq.weight", "default 200"),
 }  # fmt: skip
-
-
-def group_file(pid, controller, v1_file, v2_file):
-    """The file of that process's group; Skip where the kernel has none."""
-    folder = host.group_folder(pid, controller)
-    name = v2_file if host.is_unified() else v1_file
-    if folder is None or name is None or not os.path.exists(os.path.join(folder, name)):
-        raise Skip(f"the host has no {name or v1_file}")
-    return os.path.join(folder, name)
-
-
-def has_file(controller, v1_file, v2_file):
-    """Whether a group of this host would have that file; on v1 the root group shows most of them."""
-    if host.is_unified():
-        return bool(v2_file)
-    place = host.hierarchies().get(controller)
-    return bool(place) and any(os.path.exists(os.path.join(path, v1_file)) for path in [place, *(e.path for e in os.scandir(place) if e.is_dir())])
 
 
 def value_case(name):

@@ -5,10 +5,9 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-import config as configs  # noqa: E402
 import host  # noqa: E402
 from capabilities import KINDS, NUMBERS, bits, sets  # noqa: E402
-from harness import Skip, check, clause, contains, equal, main  # noqa: E402
+from harness import Skip, clause, contains, equal, main  # noqa: E402
 
 # -- capabilities ------------------------------------------------------------------------------------------------------
 
@@ -247,12 +246,6 @@ def without_a_uts_namespace_is_an_error(box):
     box.no_namespace("uts")
     box.refused("hostname")
     equal(os.uname().nodename, name, "the host's name")
-
-
-@clause("config.process")
-def environment_paths_of_the_default_configuration_work(box):
-    check(configs.PATH in box.process["env"], "the default lacks PATH")
-    contains(box.run("busybox").out, "BusyBox", "output")
 
 
 if __name__ == "__main__":

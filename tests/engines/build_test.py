@@ -4,7 +4,8 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-from engine import IMAGE, Terminal, case, check, contains, equal, main  # noqa: E402
+from engine import Terminal, case, check, contains, equal, main  # noqa: E402
+from podman import IMAGE, Podman  # noqa: E402
 
 FILE = f"""FROM {IMAGE}
 RUN echo built > /made && id -u && mkdir -p /srv/app
@@ -28,6 +29,10 @@ def context(engine, text):
 def buildah(engine, *arguments):
     """buildah's command line; the name of a command has to come first."""
     return ["buildah", *engine.storage(), arguments[0], "--runtime", engine.place.runtime, *arguments[1:]]
+
+
+class WithBuildah(Podman):
+    programs = (*Podman.programs, "buildah")
 
 
 @case
@@ -77,4 +82,4 @@ def buildah_run(engine):
 
 
 if __name__ == "__main__":
-    main(("podman", "conmon", "newuidmap", "buildah"))
+    main(WithBuildah)

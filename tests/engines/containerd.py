@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
-import time
 
-from engine import PATH, check, eventually, harness, hierarchies, image, processes_below
+from engine import Engine, check, eventually, harness, image, machine, processes_below
 
 IMAGE = "docker.io/library/local:latest"
 HANDLER = "mxc"
@@ -38,14 +38,13 @@ NETWORK = {"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "i
     "type": "host-local", "subnet": "10.99.0.0/24", "dataDir": "/run/cni"}}]}  # fmt: skip
 
 
-class Containerd:
+class Containerd(Engine):
     """containerd with its root in a folder of the test's; `ctr` runs ctr, `run` runs a container with the runtime."""
 
+    programs = ("containerd", "ctr")
+
     def __init__(self, place, caller):
-        self.place, self.caller, self.uid = place, caller, 0
-        self.base = os.path.join(place.base, "containerd")
-        self.work = os.path.join(self.base, "work")
-        os.makedirs(self.work)
+        super().__init__(place, caller, "containerd")
         self.socket = os.path.join(self.base, "containerd.sock")
         self.config = os.path.join(self.base, "config.toml")
         with open(self.config, "w", encoding="utf-8") as file:
@@ -58,9 +57,6 @@ class Containerd:
         for namespace in ("default", "k8s.io"):
             self.ctr("--namespace", namespace, "image", "import", archive).expect()
 
-    def environment(self):
-        return {"PATH": PATH, "HOME": self.work, "TMPDIR": self.work, "LANG": "C.UTF-8"}
-
     def start_daemon(self):
         # pylint: disable=consider-using-with
         with open(self.base + "/log", "ab") as log:
@@ -71,19 +67,6 @@ class Containerd:
     def kill_daemon(self):
         self.daemon.send_signal(signal.SIGKILL)
         self.daemon.wait()
-
-    def start(self, *command, **options):
-        for stream in ("stdin", "stdout", "stderr"):
-            options.setdefault(stream, subprocess.DEVNULL if stream == "stdin" else subprocess.PIPE)
-        return subprocess.Popen(command, env=self.environment(), cwd=self.work, **options)
-
-    def command(self, *command, input=None, timeout=60, **options):
-        if input is not None:
-            options["stdin"] = subprocess.PIPE
-        begin = time.monotonic()
-        started = self.start(*command, **options)
-        out, err = started.communicate(input, timeout=timeout)
-        return harness.Ended(started.returncode, out or b"", err or b"", started.pid, time.monotonic() - begin)
 
     def ctr_command(self, *arguments):
         return ["ctr", "--address", self.socket, *arguments]
@@ -138,18 +121,10 @@ class Containerd:
         for name in self.ctr("container", "list", "--quiet").expect().text.split():
             self.remove(name)
 
-        for name in os.listdir(self.work):
-            if name.endswith(".log"):
-                os.remove(os.path.join(self.work, name))
+        self.empty_work()
 
     def leftovers(self):
         left = [f"process {name} ({pid})" for pid, name in processes_below(os.getpid()).items() if pid != self.daemon.pid]
         left += [f"mount {line}" for line in harness.mounts() if "/run/containerd/io.containerd.runtime.v2.task/" in line]
-        left += [f"cgroup {path}" for path in cgroups()]
+        left += [f"cgroup {path}" for path in machine.engines_cgroups() if re.search("/(default|k8s.io)/", path)]
         return left + [f"in the runtime's list: {name}" for name in self.runtime_list()]
-
-
-def cgroups():
-    """Folders of containers in all hierarchies: containerd puts them below the name of its namespace."""
-    folders = [f"{root}/{namespace}" for root in hierarchies() for namespace in ("default", "k8s.io")]
-    return [entry.path for folder in folders if os.path.isdir(folder) for entry in os.scandir(folder) if entry.is_dir()]

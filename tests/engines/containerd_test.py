@@ -18,12 +18,13 @@ def run_and_exit_statuses(engine):
         (["echo", "hi"], 0, ""),
         (["sh", "-c", "exit 7"], 7, ""),
         (["/no/such/program"], 1, "no such file or directory"),
-        (["/etc"], 1, "permission denied"),
+        (["/etc"], 1, "permi"),  # "permission denied", or crun's "operation not permitted"
     ):
         ended = engine.run("--rm", "-", "c", *command)
         equal(ended.code, wanted, f"exit status of {command} (stderr {ended.err[-300:]!r})")
         contains(ended.err.lower(), said, f"stderr of {command}")
-    equal(engine.run("--rm", "--env", "A=b", "-", "c", "sh", "-c", "echo $A $OF; echo err >&2; head -c 2", input=b"in").expect().text, "b image\nin")
+    ended = engine.run("--rm", "--env", "A=b", "-", "c", "sh", "-c", "echo $A $OF; echo err >&2; head -c 2", input=b"in").expect()
+    equal((ended.text, ended.raw_err), ("b image\nin", b"err\n"))
 
 
 @root
@@ -48,7 +49,7 @@ def task_exec_ps_and_kill(engine):
         equal(engine.status("c"), "RUNNING")
         ended = engine.ctr("task", "exec", "--exec-id", "e", "c", "sh", "-c", "echo out; cat /proc/1/comm; exit 9")
         equal((ended.code, ended.text), (9, "out\nsleep\n"))
-        contains(engine.ctr("task", "exec", "--exec-id", "e", "c", "/no/such").err, "no such file or directory")
+        contains(engine.ctr("task", "exec", "--exec-id", "e", "c", "/no/such").err.lower(), "no such file or directory")
         on_tty = Terminal(engine, *engine.ctr_command("task", "exec", "--tty", "--exec-id", "t", "c", "sh"))
         on_tty.send(b"tty; exit 4\n")
         on_tty.expect(rb"/dev/pts/\d+\r+\n")
@@ -77,10 +78,11 @@ def kill_all(engine):
 @root
 def pause_and_resume(engine):
     with engine.background("c", command=["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /tmp/n; sleep 0.02; done"]):
-        def count():
-            return engine.ctr("task", "exec", "--exec-id", "e", "c", "cat", "/tmp/n").expect().text
 
-        check(eventually(lambda: engine.ctr("task", "exec", "--exec-id", "e", "c", "test", "-s", "/tmp/n").code == 0, 5), "it does not count")
+        def count():
+            return engine.ctr("task", "exec", "--exec-id", "e", "c", "cat", "/tmp/n").text
+
+        check(eventually(count, 5), "it does not count")
         engine.ctr("task", "pause", "c").expect()
         equal(engine.status("c"), "PAUSED")
         with open(f"/proc/{engine.pid('c')}/stat", encoding="utf-8") as file:
@@ -104,7 +106,8 @@ def limits_and_metrics(engine):
             path = next(line.rstrip("\n").split(":", 2)[2] for line in file if ":cpu:" in line or ":cpu,cpuacct:" in line)
         with open(f"/sys/fs/cgroup/cpu{path}/cpu.cfs_quota_us", encoding="utf-8") as file:
             equal(file.read().strip(), "50000", "CPU quota")
-    equal(engine.run("--rm", "--memory-limit", str(16 << 20), "-", "c", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1").code, 137)
+    ended = engine.run("--rm", "--memory-limit", str(16 << 20), "-", "c", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1")
+    equal(ended.code, 137, "exit status for want of memory")
 
 
 @root
@@ -157,4 +160,4 @@ def ten_at_once(engine):
 
 
 if __name__ == "__main__":
-    main(("containerd", "ctr"), Containerd)
+    main(Containerd)

@@ -35,10 +35,10 @@ class Pod:
     def __exit__(self, *_):
         self.client.end(self.id, *self.containers)
 
-    def container(self, *command, name="c", resources=None, security=None, **fields):
+    def container(self, *command, name="c", resources=None, security=None, fields=()):
         linux = {1: {5: 500, **(resources or {})}, 2: {3: {1: self.network}, **(security or {})}}
         config = {1: {1: name, 2: 1}, 2: {1: IMAGE}, 3: list(command), 11: name + ".log", 15: linux}
-        config.update({int(number.lstrip("_")): value for number, value in fields.items()})
+        config.update(fields)
         made = self.client.create(self.id, config, self.config)
         self.containers.append(made)
         self.client.call("StartContainer", {1: made})
@@ -74,7 +74,7 @@ def pod_with_two_containers(engine):
         try:
             pod.client.exec(first, "/no/such")
         except grpc.RpcError as error:
-            contains(error.details(), "no such file or directory")
+            contains(error.details().lower(), "no such file or directory")
         else:
             check(False, "exec of a missing program succeeds")
 
@@ -102,7 +102,8 @@ def what_a_container_may_have(engine):
         security = {5: {1: 1000}, 7: 1, 11: 1, 15: {1: 0}}
         script = ("id -u; cat /m/f; touch /m/g || touch /x || true; grep -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/self/status;"
                   "cat /proc/self/oom_score_adj; echo $A")  # fmt: skip
-        made = pod.container("sh", "-c", script, resources=resources, security=security, _7={1: "/m", 2: engine.work + "/v", 3: 1}, _6={1: "A", 2: "b"})
+        fields = {6: {1: "A", 2: "b"}, 7: {1: "/m", 2: engine.work + "/v", 3: 1}}
+        made = pod.container("sh", "-c", script, resources=resources, security=security, fields=fields)
         equal(pod.ended(made), 0)
         out = {}
         for stream, _, text in log_of(engine, "c"):
@@ -148,4 +149,4 @@ def unknown_handler_is_refused(engine):
 
 
 if __name__ == "__main__":
-    main(("containerd", "ctr"), Containerd)
+    main(Containerd)

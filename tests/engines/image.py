@@ -87,7 +87,8 @@ def make_archive(tar, target):
               "config": {"Cmd": ["sleep", "infinity"], "Env": ["PATH=/usr/bin", "OF=image"]},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}  # fmt: skip
     manifest = [{"Config": "config.json", "RepoTags": ["docker.io/library/local:latest"], "Layers": ["layer.tar"]}]
+    files = {"layer.tar": layer, "config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
     with tarfile.open(target, "w") as archive:
-        for name, data in (("layer.tar", layer), ("config.json", json.dumps(config).encode()), ("manifest.json", json.dumps(manifest).encode())):
+        for name, data in files.items():
             _add(archive, name, tarfile.REGTYPE, 0o644, data)
     return target

@@ -2,12 +2,12 @@
 """podman run, exec, logs, stop, kill, pause and the rest of a container's life, over the runtime."""
 import os
 import signal
-import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True
-from engine import IMAGE, Skip, Terminal, case, check, contains, equal, eventually, lacks, main  # noqa: E402
+from engine import Skip, Terminal, case, check, contains, equal, eventually, main  # noqa: E402
+from podman import IMAGE, Podman  # noqa: E402
 
 
 @case
@@ -112,6 +112,7 @@ def created_but_not_started(engine):
 @case
 def exec_runs_inside(engine):
     with engine.background("c", "--hostname", "the-host", "--env", "OF=run", "--workdir", "/srv"):
+
         def run(*words, **options):
             return engine.podman("exec", *words, **options)
 
@@ -132,9 +133,13 @@ def exec_runs_inside(engine):
 
 @case
 def exec_confines_as_run_does(engine):
-    what = "grep -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp|Seccomp_filters|Uid|Gid|Groups)' /proc/self/status; cat /proc/self/cgroup; ls -l /proc/self/ns | sed 's/.*-> //'"
-    with engine.background("c", "--cap-drop", "all", "--cap-add", "chown", "--security-opt", "no-new-privileges", command=["sh", "-c", f"{what}; sleep 1000"]):
-        check(eventually(lambda: engine.podman("logs", "c").text.count("uts:"), 5), "no output")
+    what = (
+        "grep -E '^(Cap...|NoNewPrivs|Seccomp|Seccomp_filters|Uid|Gid|Groups):' /proc/self/status;"
+        "cat /proc/self/cgroup; ls -l /proc/self/ns | sed 's/.*-> //'"
+    )
+    options = ["--cap-drop", "all", "--cap-add", "chown", "--security-opt", "no-new-privileges"]
+    with engine.background("c", *options, command=["sh", "-c", f"{what}; sleep 1000"]):
+        check(eventually(lambda: "uts:" in engine.podman("logs", "c").text, 5), "no output")
         of_run, of_exec = (engine.podman(*words).expect().text.split("\n") for words in (["logs", "c"], ["exec", "c", "sh", "-c", what]))
         equal(of_exec, of_run, "status, cgroups and namespaces of exec")
 
@@ -195,6 +200,7 @@ def signals_to_podman_reach_the_container(engine):
 def paused_container_stands_still(engine):
     script = "i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 0.02; done"
     with engine.background("c", "--volume", f"{engine.folder('t')}:/tmp", command=["sh", "-c", script]):
+
         def count():
             with open(os.path.join(engine.work, "t", "count"), encoding="utf-8") as file:
                 return file.read()
@@ -276,11 +282,12 @@ def preserved_descriptors(engine):
 
 @case
 def twenty_at_once(engine):
-    started = [engine.start(*engine.podman_command("run", "--rm", "--network", "none", IMAGE, "sh", "-c", f"echo {n}; exit {n}")) for n in range(20)]
+    command = engine.podman_command("run", "--rm", "--network", "none", IMAGE, "sh", "-c")
+    started = [engine.start(*command, f"echo {n}; exit {n}") for n in range(20)]
     for number, process in enumerate(started):
         out, err = process.communicate(timeout=120)
         equal((process.returncode, out), (number, f"{number}\n".encode()), f"number {number} (stderr {err[-300:]!r})")
 
 
 if __name__ == "__main__":
-    main()
+    main(Podman)

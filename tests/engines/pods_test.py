@@ -4,7 +4,8 @@ import os
 import sys
 
 sys.dont_write_bytecode = True
-from engine import IMAGE, case, check, contains, equal, eventually, main  # noqa: E402
+from engine import case, check, contains, equal, eventually, main  # noqa: E402
+from podman import IMAGE, Podman  # noqa: E402
 
 
 def pod(engine, name, *options):
@@ -24,7 +25,8 @@ def members_share_namespaces(engine):
     of_b = engine.podman("run", "--rm", "--pod", "p", IMAGE, "sh", "-c", NAMESPACES).expect().text.split()
     equal(of_b[:4], of_a[:4], "network, ipc, uts and pid namespace")
     check(of_b[4] != of_a[4], "the mount namespace is shared too")
-    out = engine.podman("run", "--rm", "--pod", "p", IMAGE, "sh", "-c", "hostname; cat /proc/1/cmdline; ls /proc | grep -c '^[0-9]'").expect().text
+    script = "hostname; cat /proc/1/cmdline; ls /proc | grep -c '^[0-9]'"
+    out = engine.podman("run", "--rm", "--pod", "p", IMAGE, "sh", "-c", script).expect().text
     contains(out, "the-pod\n/bin/sleep\x005000\0")
     # infra, a, and here the shell, ls and grep.
     equal(out.split("\0")[-1], "5\n", "processes that a member sees")
@@ -47,8 +49,9 @@ def pod_with_a_user_namespace(engine):
     pod(engine, "p", "--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000")
     engine.podman("run", "--detach", "--pod", "p", "--name", "a", IMAGE, "sleep", "1000").expect()
     equal(engine.podman("exec", "a", "cat", "/proc/self/uid_map").expect().text.split(), ["0", "100000", "5000"])
-    script = "readlink /proc/self/ns/user"
-    of_a, of_b = (engine.podman(*words, "sh", "-c", script).expect().text for words in (["exec", "a"], ["run", "--rm", "--pod", "p", IMAGE]))
+    script = ["readlink", "/proc/self/ns/user"]
+    of_a = engine.podman("exec", "a", *script).expect().text
+    of_b = engine.podman("run", "--rm", "--pod", "p", IMAGE, *script).expect().text
     equal(of_b, of_a, "user namespace of another member")
     engine.podman("pod", "rm", "--force", "--time", "0", "p").expect()
 
@@ -69,4 +72,4 @@ def pod_is_paused_limited_and_killed(engine):
 
 
 if __name__ == "__main__":
-    main()
+    main(Podman)

@@ -19,12 +19,12 @@ class Docker(Engine):
     def __init__(self, place, caller):
         super().__init__(place, caller, "docker")
         self.socket = f"unix://{self.base}/docker.sock"
-        self.name = "mxc"
-        settings = {
-            "runtimes": {self.name: {"path": place.runtime}}, "default-runtime": self.name, "bridge": "none", "iptables": False,
-            "ip6tables": False, "ip-forward": False, "data-root": self.base + "/data", "exec-root": "/run/docker",
-            "hosts": [self.socket], "pidfile": self.base + "/pid",
-        }  # fmt: skip
+        settings = json.loads(place.documented("{\n"))
+        (self.name,) = settings["runtimes"]
+        settings.update({"default-runtime": self.name, "bridge": "none", "iptables": False, "ip6tables": False, "ip-forward": False})
+        settings.update(
+            {"data-root": self.base + "/data", "exec-root": "/run/docker", "hosts": [self.socket], "pidfile": self.base + "/pid"}
+        )
         with open(self.base + "/daemon.json", "w", encoding="utf-8") as file:
             json.dump(settings, file)
         with open(self.base + "/log", "ab") as log:

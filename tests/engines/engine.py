@@ -60,6 +60,13 @@ class Place:
     def name(self):
         return os.path.basename(self.runtime)
 
+    def documented(self, start):
+        """The block of docs/engines.md that starts so, with this runtime in it instead of /usr/local/bin/mxc-runtime."""
+        with open(os.path.join(HERE, "../../docs/engines.md"), encoding="utf-8") as file:
+            blocks = re.findall(r"^```\w+\n(.*?)^```$", file.read(), re.M | re.S)
+        block = next(block for block in blocks if block.startswith(start))
+        return block.replace("/usr/local/bin/mxc-runtime", self.runtime).replace('"mxc-runtime"', f'"{self.name}"')
+
 
 class Engine:
     """A container engine of one caller: its folder, and commands run as that caller. What is special to each comes by inheritance:

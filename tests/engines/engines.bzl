@@ -16,6 +16,8 @@ def engine_test(name, data = []):
             RUNTIME,
             "engine.py",
             "image.py",
+            "machine.py",
+            "//docs:engines.md",
             "//tests/integration:harness.py",
         ] + data,
         tags = [

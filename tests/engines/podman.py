@@ -25,20 +25,18 @@ class Podman(Engine):
         self.podman("import", "--quiet", place.tar, IMAGE).expect()
 
     def _configure(self):
+        """Writes containers.conf: what the documentation says, and what has to be so here."""
         path = os.path.join(self.base, "containers.conf")
-        name = self.place.name
-        # podman's own default for root exceeds the hard limits of a process without CAP_SYS_RESOURCE.
-        limits = [f"{what}={min(resource.getrlimit(which)[1] % (1 << 64), 4096)}" for what, which in
-                  (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))]  # fmt: skip
+        # podman's own defaults for root exceed the hard limits of a process without CAP_SYS_RESOURCE.
+        limits = []
+        for name in ("NOFILE", "NPROC"):
+            hard = resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1]
+            limit = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+            limits.append(f"{name.lower()}={limit}:{limit}")
+        engine = 'cgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         with open(path, "w", encoding="utf-8") as file:
-            file.write(
-                f"[containers]\ndefault_ulimits = {json.dumps([limit + ':' + limit.split('=')[1] for limit in limits])}\n"
-                f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "{name}"\n'
-                f'runtime_supports_json = ["{name}"]\n'
-                # podman 4 reads the first name, podman 5 the second.
-                + ("" if name == "runc" else f'runtime_supports_nocgroup = ["{name}"]\nruntime_supports_nocgroups = ["{name}"]\n')
-                + f'[engine.runtimes]\n"{name}" = ["{self.place.runtime}"]\n'
-            )
+            file.write(f"[containers]\ndefault_ulimits = {json.dumps(limits)}\n\n")
+            file.write(self.place.documented("[engine]\n").replace("[engine]\n", "[engine]\n" + engine))
         return path
 
     def environment(self):

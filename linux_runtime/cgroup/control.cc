@@ -68,36 +68,49 @@ Result<void> Group::Freeze(bool frozen, Milliseconds patience) {
   return FreezeV1(part->self, frozen, patience);
 }
 
-// One round. A pid read from a list may name another process by now, so it is killed through a pidfd, and only if the
-// list still has it after the pidfd was opened.
-Result<void> Group::KillListed(const Part& part) const {
-  std::vector<int> before = MXC_TRY(part.self.Processes());
+Result<std::vector<int>> Group::Processes() const {
+  std::vector<int> all;
+  for (const Part& part : parts_) {
+    std::vector<int> some = MXC_TRY(part.self.ProcessesBelow());
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+Result<bool> Group::Frozen() const {
+  if (none()) return false;
+  if (v2_) return MXC_TRY(parts_[0].self.ReadNumber("cgroup.freeze")) == 1;
+  const Part* part = Find(kFreezer);
+  // Its own order, not that of a group above.
+  return part != nullptr && MXC_TRY(part->self.ReadNumber("freezer.self_freezing")) == 1;
+}
+
+// A pid read from a list may name another process by now, so it is signalled through a pidfd, and only if the list still
+// has it after the pidfd was opened.
+Result<void> Group::Signal(int signal) const {
+  std::vector<int> before = MXC_TRY(Processes());
   std::vector<std::pair<int, sys::UniqueFd>> opened;
   for (int pid : before) {
     if (pid == 0 || pid == ::getpid()) {
-      return Error(Code::kRefused, "kill the cgroup " + part.self.path() + ": " +
+      return Error(Code::kRefused, "signal the cgroup " + parts_[0].self.path() + ": " +
                                        (pid == 0 ? "it holds a process that this pid namespace can't see" : "it is our own"));
     }
     int fd = sys::PidfdOpen(pid);
     if (fd >= 0) opened.emplace_back(pid, sys::UniqueFd(fd));
   }
-  std::vector<int> after = MXC_TRY(part.self.Processes());
-  std::sort(after.begin(), after.end());
+  if (opened.empty()) return {};
+  std::vector<int> after = MXC_TRY(Processes());
   for (const auto& [pid, fd] : opened) {
     if (!std::binary_search(after.begin(), after.end(), pid)) continue;
-    int result = sys::PidfdSendSignal(fd.get(), SIGKILL);
-    if (result < 0 && result != -ESRCH) return sys::SystemError("kill process " + std::to_string(pid), -result);
+    int result = sys::PidfdSendSignal(fd.get(), signal);
+    if (result < 0 && result != -ESRCH) return sys::SystemError("signal process " + std::to_string(pid), -result);
   }
   return {};
 }
 
-Result<bool> Group::Empty() const {
-  for (const Part& part : parts_) {
-    std::vector<int> left = MXC_TRY(part.self.Processes());
-    if (!left.empty()) return false;
-  }
-  return true;
-}
+Result<bool> Group::Empty() const { return MXC_TRY(Processes()).empty(); }
 
 Result<void> Group::Kill(Milliseconds patience) {
   if (parts_.empty()) return {};
@@ -111,11 +124,9 @@ Result<void> Group::Kill(Milliseconds patience) {
   Backoff backoff(patience);
   for (;;) {
     bool frozen = can_freeze && Freeze(true, Milliseconds(100)).ok();
-    Result<void> killed;
-    for (const Part& part : parts_) {
-      killed = KillListed(part);
-      if (!killed) break;
-    }
+    Result<void> killed = Signal(SIGKILL);
+    // What is in it may have frozen a group of its own below.
+    if (const Part* freezer = v2_ ? nullptr : Find(kFreezer)) freezer->self.WriteBelow("freezer.state", "THAWED");
     if (frozen) MXC_TRY(Freeze(false, Milliseconds(100)));
     if (!killed) return killed;
     if (MXC_TRY(Empty())) return {};

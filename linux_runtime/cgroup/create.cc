@@ -3,42 +3,14 @@
 #include <fcntl.h>
 
 #include "linux_runtime/cgroup/group.h"
+#include "linux_runtime/cgroup/make.h"
 #include "linux_runtime/sys/error.h"
 
 namespace mxc::cgroup {
 namespace {
 
 Error MissingController(const Hierarchy& hierarchy, const Setting& setting) {
-  std::string message = setting.field + ": the cgroup controller " + ControllerNames(setting.controller) + " is not available";
-  if (!hierarchy.why_not().empty()) message += ": " + hierarchy.why_not();
-  return Error(Code::kUnsupported, std::move(message)).WithHint("leave out this limit, or make the controller available");
-}
-
-Error RefusedSetting(const Setting& setting, const Directory& group, int error) {
-  std::string what = setting.field + ": write '" + setting.value + "' to " + group.path() + "/" + setting.file;
-  Error refused = sys::SystemError(what, error);
-  if (error == ENOENT) {
-    bool swap = setting.field == "linux.resources.memory.swap";
-    return Error(Code::kUnsupported, what + ": this kernel has no such limit")
-        .WithErrno(error)
-        .WithHint(swap ? "boot with swapaccount=1, or leave out the swap limit" : "leave out this limit");
-  }
-  if (error == EINVAL && setting.controller == kCpu) {
-    return std::move(refused).WithHint("a group above may have a smaller limit, which this one can't exceed");
-  }
-  if (error == EBUSY) return std::move(refused).WithHint("more is in use than the limit allows");
-  return refused;
-}
-
-// The kernel's new v1 cpusets are empty and take no task before they have processors and memory nodes.
-Result<void> SeedCpuset(const Directory& parent, const Directory& group) {
-  for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
-    std::string text = MXC_TRY(parent.Read(file));
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    int result = group.Write(file, text);
-    if (result < 0) return sys::SystemError("write '" + text + "' to " + group.path() + "/" + file, -result);
-  }
-  return {};
+  return NoController(setting, hierarchy.why_not());
 }
 
 // v2: the children of `directory` get controllers only when it hands them on.
@@ -96,23 +68,10 @@ Result<void> Group::Add(Directory parent, const std::string& name, Controllers c
         .WithHint("choose another name, or delete that sandbox");
   }
   if (result < 0) return sys::SystemError("make the cgroup " + parent.path() + "/" + name, -result);
-  parts_.push_back({controllers, std::move(parent), {}, name, {}});
+  parts_.push_back({controllers, "", std::move(parent), {}, name, true, {}});
   Part& part = parts_.back();
   part.self = MXC_TRY(part.parent.Child(name));
   if (!v2_ && (controllers & kCpuset) != 0) MXC_TRY(SeedCpuset(part.parent, part.self));
-  return {};
-}
-
-Result<void> Group::Write(const std::vector<Setting>& settings) {
-  for (const Setting& setting : settings) {
-    const Part* part = Find(setting.controller);
-    if (part == nullptr) {
-      return Error(Code::kUnsupported, setting.field + ": the group was made without the controller " +
-                                           ControllerNames(setting.controller));
-    }
-    int result = part->self.Write(setting.file.c_str(), setting.value);
-    if (result < 0) return RefusedSetting(setting, part->self, -result);
-  }
   return {};
 }
 
@@ -134,7 +93,8 @@ Result<Group> Create(const Hierarchy& hierarchy, const std::string& name, const 
     wanted |= hierarchy.available() & (kMemory | kPids);
     Directory parent = MXC_TRY(V2Parent(hierarchy, wanted));
     MXC_TRY(group.Add(std::move(parent), name, wanted));
-    MXC_TRY(group.Write(settings));
+    std::vector<std::string> notes;
+    MXC_TRY(group.Write(settings, notes));
     return group;
   }
   if (extras.freezer) wanted |= kFreezer;
@@ -149,7 +109,8 @@ Result<Group> Create(const Hierarchy& hierarchy, const std::string& name, const 
     Directory parent = MXC_TRY(Directory::Open(own.path, hierarchy.extra_flags()));
     MXC_TRY(group.Add(std::move(parent), name, own.controllers));
   }
-  MXC_TRY(group.Write(settings));
+  std::vector<std::string> notes;
+  MXC_TRY(group.Write(settings, notes));
   for (Group::Part& part : group.parts_) {
     part.tasks = MXC_TRY(part.self.OpenFile("tasks", O_WRONLY));
     group.join_fds_.push_back(part.tasks.get());

@@ -33,15 +33,24 @@ class Directory {
   int Write(const char* file, std::string_view value) const;
   // The start of the file, at most 8 KiB: enough for every file that is read here but lists of processes.
   Result<std::string> Read(const char* file) const;
+  // All of the file, at most 1 MiB.
+  Result<std::string> ReadAll(const char* file) const;
   // The first number of the file; "max" is UINT64_MAX.
   Result<uint64_t> ReadNumber(const char* file) const;
   // Every process id of cgroup.procs. 0: a process that this pid namespace can't see.
   Result<std::vector<int>> Processes() const;
+  // Those of the groups below it too, which a sandbox may have made, in no order.
+  Result<std::vector<int>> ProcessesBelow() const;
+  // The first write of each value, with one open(2). Returns how many were taken, or -errno when the file can't be
+  // opened; `error` is then what the next one met.
+  int WriteEach(const char* file, const std::vector<std::string>& values, int& error) const;
+  // The same value into the file of the group and of every group below it that has one.
+  void WriteBelow(const char* file, std::string_view value) const;
   Result<sys::UniqueFd> OpenFile(const char* file, int flags) const;
   bool Has(const char* file) const;
 
   int Make(const std::string& name) const;
-  // Removes the child group and the groups below it, which a sandbox may have made. EBUSY lasts some milliseconds after
+  // Removes the child group and the groups below it, however deep a sandbox has nested them. EBUSY lasts some milliseconds after
   // the last process of a group is gone, so it is tried again until `patience` is over.
   int RemoveTree(const std::string& name, std::chrono::milliseconds patience) const;
   Result<std::vector<std::string>> Children() const;

@@ -20,23 +20,31 @@ Group& Group::operator=(Group&& other) noexcept {
 
 Group::~Group() {
   if (!owned_) return;
-  for (const Part& part : parts_) part.parent.RemoveTree(part.name, Milliseconds(0));
+  for (const Part& part : parts_) {
+    if (part.made) part.parent.RemoveTree(part.name, Milliseconds(0));
+  }
 }
 
-Result<Group> Group::Open(const std::vector<std::string>& paths) {
+Result<Group> Group::Open(const std::vector<std::string>& paths, bool allow_gone) {
   Group group;
   group.owned_ = false;
   for (const std::string& text : paths) {
-    size_t equals = text.find('='), slash = text.rfind('/');
-    if (equals == std::string::npos || slash == std::string::npos || slash < equals) {
-      return Error(Code::kInvalid, "open a cgroup: '" + text + "' is not of the form CONTROLLERS=/PATH");
+    // A named hierarchy's name may hold '=': "name=systemd=/sys/fs/cgroup/systemd/a".
+    size_t equals = text.find("=/"), slash = text.rfind('/');
+    if (equals == std::string::npos || slash == equals + 1) {
+      return Error(Code::kInvalid, "open a cgroup: '" + text + "' is not of the form CONTROLLERS=/PATH/NAME");
     }
     Part part;
-    part.controllers = ParseControllers(text.substr(0, equals));
+    part.list = text.substr(0, equals);
+    part.controllers = ParseControllers(part.list);
     group.v2_ = text.starts_with("unified");
-    part.parent = MXC_TRY(Directory::Open(text.substr(equals + 1, slash - equals - 1)));
     part.name = text.substr(slash + 1);
-    part.self = MXC_TRY(part.parent.Child(part.name));
+    auto parent = Directory::Open(text.substr(equals + 1, slash - equals - 1));
+    auto self = parent ? parent->Child(part.name) : std::move(parent);
+    if (!self && self.error().system_errno() == ENOENT && allow_gone) continue;
+    if (!self) return std::move(self).error();
+    part.parent = std::move(*parent);
+    part.self = std::move(*self);
     group.parts_.push_back(std::move(part));
   }
   return group;
@@ -45,11 +53,37 @@ Result<Group> Group::Open(const std::vector<std::string>& paths) {
 std::vector<std::string> Group::Paths() const {
   std::vector<std::string> paths;
   for (const Part& part : parts_) {
-    std::string text = v2_ ? "unified" : "";
-    if (std::string names = ControllerNames(part.controllers, ','); !names.empty()) text += (text.empty() ? "" : ",") + names;
+    std::string text = v2_ ? "unified" : part.list;
+    if (std::string names = ControllerNames(part.controllers, ','); !names.empty() && (v2_ || text.empty())) {
+      text += (text.empty() ? "" : ",") + names;
+    }
     paths.push_back(text + "=" + part.self.path());
   }
   return paths;
+}
+
+Controllers Group::controllers() const {
+  Controllers all = 0;
+  for (const Part& part : parts_) all |= part.controllers;
+  return all;
+}
+
+const Directory* Group::In(Controllers controller) const {
+  if (v2_) return none() ? nullptr : &parts_[0].self;
+  const Part* part = Find(controller);
+  return part == nullptr ? nullptr : &part->self;
+}
+
+std::vector<const Directory*> Group::Folders() const {
+  std::vector<const Directory*> folders;
+  for (const Part& part : parts_) folders.push_back(&part.self);
+  return folders;
+}
+
+std::vector<std::pair<Controllers, const Directory*>> Group::ByController() const {
+  std::vector<std::pair<Controllers, const Directory*>> folders;
+  for (const Part& part : parts_) folders.emplace_back(part.controllers, &part.self);
+  return folders;
 }
 
 int Group::CloneFd() const { return v2_ && !parts_.empty() ? parts_[0].self.fd() : -1; }
@@ -69,17 +103,6 @@ const Group::Part* Group::Find(Controllers controller) const {
     if ((part.controllers & controller) != 0) return &part;
   }
   return nullptr;
-}
-
-Result<void> Group::Set(const Limits& limits) {
-  std::vector<Setting> settings = MXC_TRY(SettingsFor(limits, v2_ ? Version::kV2 : Version::kV1));
-  if (!v2_ && limits.memory_bytes && limits.swap_bytes) {
-    // A new memory limit above the old memsw has to wait until memsw is raised; one below the new memsw goes first.
-    const Part* memory = Find(kMemory);
-    auto now = memory != nullptr ? memory->self.ReadNumber("memory.memsw.limit_in_bytes") : Result<uint64_t>(kUnlimited);
-    if (now && *limits.memory_bytes > *now) std::swap(settings[0], settings[1]);
-  }
-  return Write(settings);
 }
 
 Result<Usage> Group::ReadUsage() const {

@@ -14,6 +14,7 @@
 #include "linux_runtime/cgroup/directory.h"
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
+#include "linux_runtime/cgroup/place.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 
@@ -37,6 +38,11 @@ struct Usage {
   std::optional<uint64_t> pids_refused;       // forks that failed at the limit
 };
 
+struct CreateAtOptions {
+  bool may_lack = false;  // hierarchies where the caller may not make groups (EACCES, EPERM, EROFS) are left out
+  bool in_use = false;    // a group that exists may hold processes; else it is an error, as is one that is frozen
+};
+
 class Group {
  public:
   using Milliseconds = std::chrono::milliseconds;
@@ -48,10 +54,21 @@ class Group {
   // Release().
   ~Group();
 
-  // A group that another process made, by what Paths() said there. Not removed by the destructor.
-  static Result<Group> Open(const std::vector<std::string>& paths);
-  // "memory,pids=/sys/fs/cgroup/…/name", one each hierarchy; what a state file keeps.
+  // A group that another process made, by what Paths() said there. Not removed by the destructor. allow_gone: folders
+  // that aren't there any more are left out, down to a group of none.
+  static Result<Group> Open(const std::vector<std::string>& paths, bool allow_gone = false);
+  // "memory,pids=/sys/fs/cgroup/…/name", "name=systemd=/sys/fs/…", "unified=/…": one each hierarchy; what a state file
+  // keeps.
   std::vector<std::string> Paths() const;
+  bool v2() const { return v2_; }
+  // No folder: gone, or never made.
+  bool none() const { return parts_.empty(); }
+  Controllers controllers() const;
+  // The group in the hierarchy of `controller` (v2: its only one); null without.
+  const Directory* In(Controllers controller) const;
+  // Each folder of the group, and the controllers of its hierarchy: none for a named one.
+  std::vector<const Directory*> Folders() const;
+  std::vector<std::pair<Controllers, const Directory*>> ByController() const;
 
   // v1: files into which the child writes "0", before it enters a cgroup namespace of its own. Empty on v2.
   const std::vector<int>& JoinFds() const { return join_fds_; }
@@ -62,16 +79,26 @@ class Group {
   // Closes JoinFds(): the child has joined.
   void CloseJoinFds();
 
-  // Sets limits again on a group in use. The first that fails is named; those before it stay.
-  Result<void> Set(const Limits& limits);
+  // Sets limits again on a group in use, and leaves those that are absent. The first that fails is named; those before
+  // it stay. notes: see Write.
+  Result<void> Set(Limits limits, std::vector<std::string>& notes);
+  // Sets what `settings` say, in their order; one that the kernel refuses as invalid is tried again after the others,
+  // since quotas and periods, memory and swap bound each other. notes: fields that are ignored for IfMissing::kNote.
+  Result<void> Write(const std::vector<Setting>& settings, std::vector<std::string>& notes);
   Result<Usage> ReadUsage() const;
   // Becomes ready when a process was killed for want of memory. v2: memory.events, poll for POLLPRI; v1: an eventfd,
   // poll for POLLIN, which becomes ready when the group is removed too.
   Result<sys::UniqueFd> OpenOomEvents() const;
 
+  // Every process of the group and of groups below it, ascending.
+  Result<std::vector<int>> Processes() const;
   // Returns when all tasks stand still or run again. Frozen tasks of v1 don't die until they are thawed.
   Result<void> Freeze(bool frozen, Milliseconds patience = Milliseconds(500));
-  // SIGKILL to every process of the group and of groups below it (v2), until none is left.
+  // Whether Freeze(true) was the last order.
+  Result<bool> Frozen() const;
+  // Once to every process of the group and of groups below it.
+  Result<void> Signal(int signal) const;
+  // SIGKILL to every process of the group and of groups below it, until none is left.
   Result<void> Kill(Milliseconds patience = Milliseconds(2000));
   // Removes the group, and groups below it. EBUSY after `patience`: processes are still in it.
   Result<void> Destroy(Milliseconds patience = Milliseconds(1000));
@@ -82,18 +109,23 @@ class Group {
 
  private:
   friend Result<Group> Create(const Hierarchy&, const std::string&, const Limits&, Extras);
+  friend Result<Group> CreateAt(const Hierarchy&, const Place&, CreateAtOptions);
   struct Part {  // the group in one hierarchy
     Controllers controllers = 0;
+    std::string list;  // v1: the hierarchy as /proc/self/cgroup names it
     Directory parent, self;
     std::string name;
+    bool made = false;  // here, so that the destructor may remove it
     sys::UniqueFd tasks;
   };
 
   Group() = default;
   Result<void> Add(Directory parent, const std::string& name, Controllers controllers);
-  Result<void> Write(const std::vector<Setting>& settings);
+  Result<void> AddAt(const Spot& spot, int extra_flags);
+  Result<void> CheckUnused() const;
+  Result<void> CheckUpdate(const Limits& limits) const;
+  Result<void> CompleteUpdate(Limits& limits) const;
   const Part* Find(Controllers controller) const;
-  Result<void> KillListed(const Part& part) const;
   Result<bool> Empty() const;
 
   bool v2_ = false;
@@ -106,5 +138,8 @@ class Group {
 // sandbox, or to a dead one that Sweep removes. A limit whose controller is missing or whose value the kernel refuses is
 // an error that names the OCI field, and nothing is left behind.
 Result<Group> Create(const Hierarchy& hierarchy, const std::string& name, const Limits& limits, Extras extras = {});
+
+// A group at a place that a bundle asks for, without limits yet: Write. Groups above it are made as needed and stay.
+Result<Group> CreateAt(const Hierarchy& hierarchy, const Place& place, CreateAtOptions options);
 
 }  // namespace mxc::cgroup

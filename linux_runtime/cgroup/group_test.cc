@@ -5,48 +5,15 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "linux_runtime/cgroup/sweep.h"
+#include "linux_runtime/cgroup/test_tree.h"
 
 namespace fs = std::filesystem;
 using namespace mxc;
 using namespace mxc::cgroup;
 
 namespace {
-
-class Tree {
- public:
-  Tree() {
-    char name[] = "/tmp/mxc-cgroup-XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    root_ = name;
-  }
-  ~Tree() {
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
-  }
-  std::string Path(const std::string& path) const { return root_ + "/" + path; }
-  void Folder(const std::string& path) const { fs::create_directories(Path(path)); }
-  void Put(const std::string& path, const std::string& text) const {
-    fs::create_directories(fs::path(Path(path)).parent_path());
-    std::ofstream(Path(path)) << text;
-  }
-  std::string Get(const std::string& path) const {
-    std::ifstream file(Path(path));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  // The files that a real cgroup loses with its folder.
-  void Empty(const std::string& path) const {
-    for (const auto& entry : fs::directory_iterator(Path(path))) {
-      if (entry.is_regular_file()) fs::remove(entry.path());
-    }
-  }
-
- private:
-  std::string root_;
-};
 
 Hierarchy V1(const Tree& tree) {
   tree.Folder("memory/own");
@@ -83,8 +50,7 @@ TEST_CASE("v1: one folder in each controller that is wanted, below the caller's 
   CHECK(hierarchy.available() == (kMemory | kPids | kCpu));
   CHECK(hierarchy.why_not().empty());
   Limits limits;
-  limits.memory_bytes = 1 << 20;
-  limits.swap_bytes = 0;
+  limits.memory_bytes = limits.memory_and_swap_bytes = 1 << 20;
   limits.pids = 7;
   auto group = Create(hierarchy, "mxc-a", limits);
   REQUIRE(group.ok());
@@ -209,7 +175,7 @@ TEST_CASE("v2: a parent that holds processes offers only what it hands on alread
   CHECK(hierarchy.available() == (kMemory | kPids));
   CHECK(hierarchy.why_not().find("does not hand on cpu") != std::string::npos);
   Limits limits;
-  limits.cpus = 1;
+  limits.cpu_quota_us = 100'000;
   CHECK(Create(hierarchy, "mxc-a", limits).error().message().starts_with("linux.resources.cpu.quota: the cgroup controller cpu"));
 }
 
@@ -221,11 +187,11 @@ TEST_CASE("v2 as root without systemd: a group of ours at the top, made once") {
   tree.Put("mxc/cgroup.subtree_control", "");
   Limits limits;
   limits.pids = 7;
-  limits.cpus = 0.5;
+  limits.cpu_quota_us = 50'000;
   auto group = Create(hierarchy, "mxc-a", limits);
   REQUIRE(group.ok());
   CHECK(tree.Get("mxc/mxc-a/pids.max") == "7");
-  CHECK(tree.Get("mxc/mxc-a/cpu.max") == "50000 100000");
+  CHECK(tree.Get("mxc/mxc-a/cpu.max") == "50000");
   CHECK(tree.Get("cgroup.subtree_control").starts_with("+cpu"));
   group->Release();
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "linux_runtime/cgroup/directory.h"
+#include "linux_runtime/cgroup/proc.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::cgroup {
@@ -11,22 +12,6 @@ namespace {
 
 constexpr Controllers kBasic = kMemory | kPids | kCpu;
 constexpr char kOurGroup[] = "mxc";
-
-// A file of /proc of any length; "" when it can't be read.
-std::string ReadProc(const char* path) {
-  sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, path, O_RDONLY));
-  if (!fd.valid()) return "";
-  std::string text;
-  size_t used = 0;
-  for (;;) {
-    text.resize(used + 16384);
-    long size = sys::Read(fd.get(), text.data() + used, text.size() - used);
-    if (size <= 0) break;
-    used += static_cast<size_t>(size);
-  }
-  text.resize(used);
-  return text;
-}
 
 // Also false on a read-only mount, where even root gets EROFS.
 bool Writable(const std::string& path) { return ::faccessat(AT_FDCWD, path.c_str(), W_OK, 0) == 0; }

@@ -13,7 +13,8 @@ struct Named {
 constexpr Named kNames[] = {
     {kMemory, "memory", "memory"}, {kPids, "pids", "pids"},          {kCpu, "cpu", "cpu"},
     {kCpuset, "cpuset", "cpuset"}, {kHugetlb, "hugetlb", "hugetlb"}, {kIo, "io", "blkio"},
-    {kCpuacct, "cpuacct", "cpuacct"}, {kFreezer, "freezer", "freezer"},
+    {kCpuacct, "cpuacct", "cpuacct"}, {kFreezer, "freezer", "freezer"}, {kDevices, "devices", "devices"},
+    {kNetCls, "net_cls", "net_cls"}, {kNetPrio, "net_prio", "net_prio"}, {kRdma, "rdma", "rdma"}, {kMisc, "misc", "misc"},
 };
 // What decides between v1 and v2: the ones that limit. A v1 tree of net_cls or name=systemd alone decides nothing.
 constexpr Controllers kDeciding = kMemory | kPids | kCpu;
@@ -42,7 +43,7 @@ std::string Unescape(std::string_view text) {
 
 struct CgroupMount {
   std::string root, point;
-  Controllers controllers = 0;  // v1
+  std::string_view options;  // of the file system: "rw,cpu,cpuacct"
   bool v2 = false;
 };
 
@@ -61,8 +62,18 @@ std::optional<CgroupMount> ParseMount(std::string_view line) {
   mount.root = Unescape(Take(before, ' '));
   mount.point = Unescape(Take(before, ' '));
   Take(after, ' ');
-  if (!mount.v2) mount.controllers = ParseControllers(after);
+  mount.options = after;
   return mount;
+}
+
+// Whether a v1 mount is of the hierarchy that /proc/self/cgroup calls `list`. One word of it is enough: no controller or
+// name is in two hierarchies.
+bool IsOf(const CgroupMount& mount, std::string_view list) {
+  std::string_view word = Take(list, ','), options = mount.options;
+  while (!options.empty()) {
+    if (Take(options, ',') == word) return true;
+  }
+  return false;
 }
 
 // The group `own` of a hierarchy as a path below a mount that shows the hierarchy from `root` on.
@@ -129,14 +140,13 @@ Layout ParseLayout(std::string_view mountinfo, std::string_view self_cgroup) {
       continue;
     }
     Controllers controllers = ParseControllers(list);
-    if (controllers == 0) continue;
     bool mounted = false, found = false;
     for (const CgroupMount& mount : mounts) {
-      if (mount.v2 || (mount.controllers & controllers) == 0) continue;
+      if (mount.v2 || !IsOf(mount, list)) continue;
       mounted = true;
       auto path = Locate(mount, line);
       if (!path) continue;
-      layout.v1.push_back({controllers, std::move(*path)});
+      layout.v1.push_back({controllers, std::move(*path), std::string(list), mount.point});
       found = true;
       break;
     }

@@ -19,6 +19,11 @@ inline constexpr Controllers kHugetlb = 1 << 4;
 inline constexpr Controllers kIo = 1 << 5;       // v1: blkio
 inline constexpr Controllers kCpuacct = 1 << 6;  // v1 only; v2 counts processor time in every group
 inline constexpr Controllers kFreezer = 1 << 7;  // v1 only; v2 freezes every group
+inline constexpr Controllers kDevices = 1 << 8;  // v1 only; v2 has BPF programs for it
+inline constexpr Controllers kNetCls = 1 << 9;   // v1 only
+inline constexpr Controllers kNetPrio = 1 << 10;  // v1 only
+inline constexpr Controllers kRdma = 1 << 11;
+inline constexpr Controllers kMisc = 1 << 12;
 
 // "memory pids", as the kernel names them; separator between two.
 std::string ControllerNames(Controllers set, char separator = ' ');
@@ -35,8 +40,10 @@ std::string_view VersionName(Version version);
 
 // The caller's own group in one mounted v1 hierarchy, as a path of the file system.
 struct OwnGroup {
-  Controllers controllers = 0;
+  Controllers controllers = 0;  // 0: a named hierarchy ("name=systemd"), or controllers that limit nothing here
   std::string path;
+  std::string list;   // as /proc/self/cgroup names the hierarchy: "cpu,cpuacct", "name=systemd"
+  std::string mount;  // its mount point, from which absolute cgroup paths count
   bool operator==(const OwnGroup&) const = default;
 };
 

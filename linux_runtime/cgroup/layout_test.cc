@@ -5,10 +5,11 @@
 using namespace mxc::cgroup;
 
 TEST_CASE("controllers are read from any of the kernel's lists and written as v2 names them") {
-  CHECK(ParseControllers("cpuset cpu io memory hugetlb pids rdma\n") == (kCpuset | kCpu | kIo | kMemory | kHugetlb | kPids));
+  CHECK(ParseControllers("cpuset cpu io memory hugetlb pids rdma\n") == (kCpuset | kCpu | kIo | kMemory | kHugetlb | kPids | kRdma));
   CHECK(ParseControllers("rw,cpu,cpuacct") == (kCpu | kCpuacct));
   CHECK(ParseControllers("rw,blkio") == kIo);
   CHECK(ParseControllers("rw,xattr,name=systemd") == 0);
+  CHECK(ParseControllers("devices net_cls,net_prio rdma misc") == (kDevices | kNetCls | kNetPrio | kRdma | kMisc));
   CHECK(ControllerNames(kPids | kMemory) == "memory pids");
   CHECK(ControllerNames(kIo | kCpu, ',') == "cpu,io");
 }
@@ -26,10 +27,12 @@ TEST_CASE("a hybrid host: the v1 controllers, each at the caller's own group") {
   CHECK(layout.version == Version::kHybrid);
   CHECK(layout.v2_mount.empty());
   CHECK(layout.unreachable.empty());
-  CHECK(layout.v1 == std::vector<OwnGroup>{{kPids, "/sys/fs/cgroup/pids"},
-                                           {kMemory, "/sys/fs/cgroup/memory/agent/a3"},
-                                           {kCpuacct, "/sys/fs/cgroup/cpuacct"},
-                                           {kCpu, "/sys/fs/cgroup/cpu"}});
+  const std::string top = "/sys/fs/cgroup/";
+  CHECK(layout.v1 == std::vector<OwnGroup>{{0, top + "systemd/s", "name=systemd", top + "systemd"},
+                                           {kPids, top + "pids", "pids", top + "pids"},
+                                           {kMemory, top + "memory/agent/a3", "memory", top + "memory"},
+                                           {kCpuacct, top + "cpuacct", "cpuacct", top + "cpuacct"},
+                                           {kCpu, top + "cpu", "cpu", top + "cpu"}});
 }
 
 TEST_CASE("a mount that shows a hierarchy from a group on: the root field is taken off") {
@@ -38,7 +41,9 @@ TEST_CASE("a mount that shows a hierarchy from a group on: the root field is tak
       "33 31 0:30 /docker/abc /cg\\040roup/memory rw - cgroup cgroup rw,memory\n";
   Layout inside = ParseLayout(mounts, "3:cpu,cpuacct:/docker/abc\n2:memory:/docker/abc/child\n");
   CHECK(inside.version == Version::kV1);
-  CHECK(inside.v1 == std::vector<OwnGroup>{{kCpu | kCpuacct, "/sys/fs/cgroup/cpu,cpuacct"}, {kMemory, "/cg roup/memory/child"}});
+  CHECK(inside.v1 == std::vector<OwnGroup>{
+                         {kCpu | kCpuacct, "/sys/fs/cgroup/cpu,cpuacct", "cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct"},
+                         {kMemory, "/cg roup/memory/child", "memory", "/cg roup/memory"}});
 
   // "/docker/abcdef" is a neighbour, not a child; "/../x" lies outside the cgroup namespace.
   Layout outside = ParseLayout(mounts, "3:cpu,cpuacct:/docker/abcdef\n2:memory:/../x\n");

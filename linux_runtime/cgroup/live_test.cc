@@ -15,6 +15,7 @@
 #include <filesystem>
 
 #include "linux_runtime/cgroup/group.h"
+#include "linux_runtime/cgroup/live_testing.h"
 #include "linux_runtime/cgroup/sweep.h"
 #include "linux_runtime/sys/raw.h"
 
@@ -32,32 +33,9 @@ bool CanMakeGroups(const Hierarchy& hierarchy) {
   return false;
 }
 
-std::string UniqueName(const char* what) { return std::string("mxctest-") + what + "-" + std::to_string(::getpid()); }
-
-// A child inside the group that runs `body` and exits with what it returns.
 template <class Body>
 pid_t StartIn(Group& group, Body body) {
-  sys::CloneArgs args{};
-  args.exit_signal = SIGCHLD;
-  if (group.CloneFd() >= 0) {
-    args.flags = CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(group.CloneFd());
-  }
-  pid_t pid = sys::Clone3(&args);
-  if (pid == 0) {
-    for (int fd : group.JoinFds()) {
-      if (sys::Write(fd, "0", 1) < 0) ::_exit(99);
-    }
-    ::_exit(body());
-  }
-  REQUIRE(pid > 0);
-  return pid;
-}
-
-int StatusOf(pid_t pid) {
-  int status = 0;
-  REQUIRE(::waitpid(pid, &status, 0) == pid);
-  return status;
+  return StartInside(group.JoinFds(), group.CloneFd(), body);
 }
 
 double Microseconds(Clock::time_point from) {
@@ -119,8 +97,7 @@ TEST_CASE("running out of memory ends the child, is counted, and wakes who waits
   Hierarchy hierarchy = Hierarchy::Probe();
   if (!CanMakeGroups(hierarchy)) return;
   Limits limits;
-  limits.memory_bytes = 32 << 20;
-  limits.swap_bytes = 0;
+  limits.memory_bytes = limits.memory_and_swap_bytes = 32 << 20;
   auto group = Create(hierarchy, UniqueName("oom"), limits);
   REQUIRE_MESSAGE(group.ok(), group.error().Describe());
   auto events = group->OpenOomEvents();
@@ -207,18 +184,18 @@ TEST_CASE("limits can be set again on a group in use, up and down") {
   Hierarchy hierarchy = Hierarchy::Probe();
   if (!CanMakeGroups(hierarchy)) return;
   Limits limits;
-  limits.swap_bytes = 0;
-  limits.memory_bytes = 64 << 20;
+  limits.memory_bytes = limits.memory_and_swap_bytes = 64 << 20;
   auto group = Create(hierarchy, UniqueName("set"), limits);
   REQUIRE_MESSAGE(group.ok(), group.error().Describe());
+  std::vector<std::string> notes;
   for (uint64_t megabytes : {256, 32, 128}) {
-    limits.memory_bytes = megabytes << 20;
-    auto set = group->Set(limits);
+    limits.memory_bytes = limits.memory_and_swap_bytes = megabytes << 20;
+    auto set = group->Set(limits, notes);
     CHECK_MESSAGE(set.ok(), set.error().Describe());
   }
   Limits other;
   other.hugepages = {{"3MB", 1}};
-  CHECK(group->Set(other).error().message().starts_with("linux.resources.hugepageLimits"));
+  CHECK(group->Set(other, notes).error().message().starts_with("linux.resources.hugepageLimits"));
   CHECK(group->Destroy().ok());
 }
 
@@ -228,7 +205,7 @@ TEST_CASE("a value that the kernel refuses is named, and the half-made group is 
   Limits limits;
   limits.pids = 10;
   limits.memory_bytes = 64 << 20;
-  limits.cpus = 1;
+  limits.cpu_quota_us = 100'000;
   limits.cpu_period_us = 50;
   std::string name = UniqueName("bad");
   auto group = Create(hierarchy, name, limits);
@@ -265,10 +242,9 @@ TEST_CASE("what a start pays for its group") {
   Hierarchy hierarchy = Hierarchy::Probe();
   if (!CanMakeGroups(hierarchy)) return;
   Limits limits;
-  limits.memory_bytes = 256 << 20;
-  limits.swap_bytes = 0;
+  limits.memory_bytes = limits.memory_and_swap_bytes = 256 << 20;
   limits.pids = 100;
-  if (hierarchy.available() & kCpu) limits.cpus = 1;
+  if (hierarchy.available() & kCpu) limits.cpu_quota_us = 100'000;
   constexpr int kRounds = 200;
   std::vector<double> probe, create, start, destroy;
   for (int round = 0; round < kRounds; ++round) {

@@ -26,7 +26,9 @@ int Sweep(const Hierarchy& hierarchy, std::string_view prefix, const std::functi
     return SweepFolder(hierarchy.v2_parent() + (make.empty() ? "" : "/" + make), prefix, alive);
   }
   int removed = 0;
-  for (const OwnGroup& own : hierarchy.layout().v1) removed += SweepFolder(own.path, prefix, alive);
+  for (const OwnGroup& own : hierarchy.layout().v1) {
+    if (own.controllers != 0) removed += SweepFolder(own.path, prefix, alive);
+  }
   return removed;
 }
 

@@ -2,54 +2,17 @@
 
 #include <algorithm>
 
-#include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/mount_options.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
 
-struct ParsedOptions {
-  uint64_t set = 0, clear = 0;          // for the mount and all below
-  uint64_t top_set = 0, top_clear = 0;  // for the mount itself
-  bool bind = false, recursive = false;
-  std::vector<std::pair<std::string, std::string>> data;  // of the file system; "" for a flag
-  bool readonly() const { return ((set | top_set) & MOUNT_ATTR_RDONLY) != 0; }
-};
-
 namespace {
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-Result<ParsedOptions> ParseOptions(const oci::Mount& mount, bool whole) {
-  ParsedOptions parsed;
-  parsed.bind = mount.type == "bind";
-  for (const std::string& text : mount.options) {
-    size_t equals = text.find('=');
-    if (equals != std::string::npos) {
-      parsed.data.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-      continue;
-    }
-    std::optional<MountOption> option = FindMountOption(text);
-    if (!option && !parsed.bind) {
-      parsed.data.emplace_back(text, "");  // the file system's own, which the kernel judges
-      continue;
-    }
-    if (!option) {
-      return Error(Code::kUnsupported, "mount option \"" + text + "\" is not one this runtime knows");
-    }
-    parsed.bind |= option->bind;
-    parsed.recursive |= option->bind_recursive;
-    // The last of two opposite options wins, as in mount(8).
-    bool below = whole || option->recursive;
-    (below ? parsed.set : parsed.top_set) &= ~option->clear;
-    (below ? parsed.clear : parsed.top_clear) &= ~option->set;
-    (below ? parsed.set : parsed.top_set) |= option->set;
-    (below ? parsed.clear : parsed.top_clear) |= option->clear;
-  }
-  return parsed;
 }
 
 // What the mount gets; the plan around it (Landlock's rules) goes by the options themselves.
@@ -207,7 +170,10 @@ Result<void> MountPlanner::MakeMountPoint(const std::string& path, bool director
 
 Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
   // Bind options hold for submounts too wherever our own translator wrote them; plain OCI keeps its finer words.
-  ParsedOptions options = MXC_TRY_AS(MountField(index, "options"), ParseOptions(mount, extension_.any()));
+  ParsedOptions options = MXC_TRY_AS(MountField(index, "options"), ParseMountOptions(mount, extension_.any()));
+  if (!options.bundle_only.empty()) {
+    return Error(Code::kUnsupported, MountField(index, "options") + ": \"" + options.bundle_only + "\" is for plain bundles only");
+  }
   MXC_TRY(AddPassages(mount.destination));
   if (options.bind) return AddBind(mount, index, options);
 

@@ -14,7 +14,7 @@ try:
     import cri
     import grpc
 except ImportError:
-    skip_all("python3-grpcio is not installed (tools/lib/packages.sh, group engines)")
+    skip_all("python3-grpcio is not installed")
 
 root = case(callers=("root",))
 

@@ -247,7 +247,7 @@ def enter(programs):
         skip_all("needs root")
     for program in programs:
         if not shutil.which(program, path=PATH):
-            skip_all(f"{program} is not installed (tools/lib/packages.sh, group engines)")
+            skip_all(f"{program} is not installed")
     if harness.IN_NAMESPACE not in os.environ:
         os.environ[harness.IN_NAMESPACE] = "1"
         os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation", "private", sys.executable, "-B", *sys.argv])

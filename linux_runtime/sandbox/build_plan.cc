@@ -293,7 +293,7 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
   if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
   MXC_TRY(PlanProcess(plan, *spec.process, context));
   MXC_TRY(PlanFilters(plan, spec, extension, context));
-  MXC_TRY(FinishBundlePlan(plan, spec));
+  MXC_TRY(FinishBundlePlan(plan, spec, context));
   return plan;
 }
 

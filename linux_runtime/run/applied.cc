@@ -90,7 +90,11 @@ std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& 
   table.Enforced("/filesystem/readonlyPaths", files);
   table.Enforced("/filesystem/readwritePaths", files);
   table.Enforced("/filesystem/deniedPaths", {"mount"});
-  table.Enforced("/x-linux/protect", {"mount"});
+  if (extension.nesting) {
+    table.Weaker("/x-linux/protect", {"mount"}, "x-linux.nesting: a program that makes mounts can get around it");
+  } else {
+    table.Enforced("/x-linux/protect", {"mount"});
+  }
   table.Enforced("/process/env", {"exec"});
   if (extension.timeout_ms != 0) {
     table.Enforced("/process/timeout", {"supervisor"});

@@ -187,7 +187,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     context.cgroup_directory = held.group->CloneFd();
   }
   sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
-  plan.terminal = plan.terminal || options.terminal;
+  if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
+  plan.terminal = plan.terminal_streams != 0;
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();
@@ -212,6 +213,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
+  if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
+  if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
   supervise.on_started = [&](int) {
     if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);

@@ -147,6 +147,20 @@ void PlanConsole(Plan& plan, const oci::Process& process, bool on_dev_console) {
   plan.bundle.columns = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->width, UINT16_MAX));
 }
 
+// Whether programs inside can make user and mount namespaces, and mount there.
+bool MayNest(const Plan& plan, const oci::Spec& spec, const oci::Extension& extension) {
+  if (plan.use_landlock && plan.landlock.handled_files != 0) return false;  // forbids mounting in any namespace
+  if (extension.nesting || !spec.linux.seccomp || spec.linux.seccomp->default_action == "SCMP_ACT_ALLOW") return true;
+  // Lists of ours let these pass under a condition on their flags where they don't mean it.
+  constexpr const char* kMakers[] = {"clone", "clone3", "unshare"};
+  return std::any_of(spec.linux.seccomp->syscalls.begin(), spec.linux.seccomp->syscalls.end(), [&](const auto& rule) {
+    return rule.action == "SCMP_ACT_ALLOW" && rule.args.empty() &&
+           std::any_of(std::begin(kMakers), std::end(kMakers), [&](const char* maker) {
+             return std::find(rule.names.begin(), rule.names.end(), maker) != rule.names.end();
+           });
+  });
+}
+
 bool HasCovers(const Plan& plan) {
   return std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.op == Op::kCover; });
 }
@@ -263,6 +277,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     plan.notes.insert(plan.notes.end(), plan.landlock.notes.begin(), plan.landlock.notes.end());
   }
   MXC_TRY(mounts.CheckSeals());
+  // A plain bundle gets what its spec says.
+  if (extension.any() && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
   if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
     return Error(Code::kUnsupported, "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");

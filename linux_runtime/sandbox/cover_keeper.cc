@@ -148,6 +148,7 @@ bool CoverKeeper::OnReady() {
       guard_died_ = true;
       return false;
     }
+    if (message.kind == GuardMessageKind::kDone) return true;  // dismissed; its end of the socket closes next
     if (message.kind == GuardMessageKind::kMadeInside && message.index < options_.names.size()) MoveAway(message.index);
   }
 }

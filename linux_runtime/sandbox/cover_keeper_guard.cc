@@ -422,7 +422,7 @@ void Guard::Run() {
   Prepare();
   GuardMessage ready{GuardMessageKind::kReady, 0, 0, opens_ && opens_->complete() ? 1u : 0u};
   ::send(socket_, &ready, sizeof ready, MSG_NOSIGNAL);
-  // Once the program runs, failing to watch must not end the guard: what can be covered still is.
+  // Once the program runs, failing to watch must not end the guard: it kills the container.
   enum { kSocket, kInotify, kMounts, kOpens, kOrigins };
   pollfd fds[] = {
       {socket_, POLLIN, 0},
@@ -448,7 +448,8 @@ void Guard::Run() {
       watches_->Read([&](size_t index, bool way) {
         Ensure(targets_[index]);
         if (!way) return;
-        Arm(index);
+        // The user's watches are used up, perhaps by the container itself: what comes now would go unseen.
+        if (Arm(index) < 0) Kill(targets_[index]);
         Ensure(targets_[index]);
       });
     }

@@ -42,6 +42,9 @@ Result<std::vector<HostMount>> ReadHostMounts();
 // and is the same object. Hard links are not found this way (hard_links.h).
 std::vector<std::string> OtherMountNames(const HostObject& object, const std::vector<HostMount>& mounts);
 
+// Mount points outside of the folder that show something deeper in it: /g/keys after mount --bind /home/me/.ssh/keys /g/keys.
+std::vector<std::string> PartsMountedElsewhere(const HostObject& folder, const std::vector<HostMount>& mounts);
+
 // True for the folder itself and what is below: ("/a", "/a/b"). Both in normal form.
 bool IsBelow(const std::string& folder, const std::string& path);
 // The rest of `path` below `folder`: "" or "/b".

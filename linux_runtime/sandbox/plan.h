@@ -199,6 +199,7 @@ class Plan {
   uint32_t uid = 0, gid = 0;
   int umask = -1;
   bool terminal = false;
+  uint8_t terminal_streams = 7;  // which standard streams it becomes, a bit each; with 0 among them, it controls, too
   bool reaper = true;
   bool no_new_privileges = true;
   uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N

@@ -23,7 +23,7 @@ TEST_CASE("files as a person reads them") {
         "files\n"
         "  ro    /data                        p.json:2 /filesystem/readonlyPaths/0\n"
         "  deny  /data/k\\x1b                  p.json:3 /filesystem/deniedPaths/0\n"
-        "  deny  8 paths, listed with --all   built in\n"
+        "  deny  32 paths, listed with --all  built in\n"
         "  deny  82 paths, listed with --all  profile secrets\n"
         "  ro    42 paths, listed with --all  profile base-system\n");
 }

@@ -112,6 +112,9 @@ Result<void> CheckProfile(const Floor& floor, std::string_view profile) {
 }
 
 Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector<PathRule>& tree) {
+  // The caller's environment says where the runtime folder is; a floor holds for the usual one as well.
+  PathRoots usual = roots;
+  usual.runtime_dir = "/run/user/" + roots.uid;
   for (const auto* list : {&floor.readonly, &floor.denied}) {
     for (const PathPattern& pattern : *list) {
       const auto path = Expand(pattern, roots);
@@ -119,11 +122,9 @@ Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector
         return Error(Code::kRefused, "the managed floor " + floor.file + " names \"" + Spell(pattern) + "\", and the caller's home is not known")
             .WithHint("run as a user with a home directory");
       }
-      if (list == &floor.denied) {
-        Deny(*path, pattern, tree);
-      } else {
-        CapToReadOnly(*path, pattern, tree);
-      }
+      const auto narrow = list == &floor.denied ? Deny : CapToReadOnly;
+      narrow(*path, pattern, tree);
+      if (pattern.root == PathRoot::kRuntimeDir) narrow(*Expand(pattern, usual), pattern, tree);
     }
   }
   return {};

@@ -36,6 +36,16 @@ TEST_CASE("a floor takes paths away, whatever longer path is granted") {
   CHECK(Find(policy->paths, "/work/vault")->origin.line == 3);
 }
 
+TEST_CASE("a caller's environment doesn't lead a floor's runtime folder away") {
+  Caller caller = AliceInProject();
+  caller.env.emplace_back("XDG_RUNTIME_DIR", "/elsewhere");
+  const Texts floor = {{"f.yaml", "floor: 1\nfilesystem: {denied: ['${xdg_runtime_dir}/vault']}\n"}};
+  const auto policy = ResolveText(R"("filesystem":{"readonlyPaths":["/run/user/1000","/elsewhere"]})", floor, caller);
+  REQUIRE(policy.ok());
+  CHECK(Lookup(policy->paths, "/run/user/1000/vault/x")->access == Access::kDeny);
+  CHECK(Lookup(policy->paths, "/elsewhere/vault/x")->access == Access::kDeny);
+}
+
 TEST_CASE("limits go down to the floor's maximum and then may not be weakened") {
   const Texts floor = {{"f.yaml", "floor: 1\nmaximum: {memory: 1GiB, cpus: 2, pids: 5000, fileSize: 1MiB}\ntimeout: 10m\n"}};
   const auto policy = ResolveText(R"("x-linux":{"resources":{"memory":"2GiB"}})", floor);

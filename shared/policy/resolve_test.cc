@@ -113,6 +113,16 @@ TEST_CASE("all of the disk may be granted; what leads out stays shut") {
   }
 }
 
+TEST_CASE("sockets stay shut wherever a grant leads and whatever the environment says") {
+  Caller caller = AliceInProject();
+  caller.env.emplace_back("XDG_RUNTIME_DIR", "/elsewhere");
+  const auto policy = Must(ResolveText(R"("filesystem":{"readwritePaths":["/srv/x","/run/user/1000"]})", {}, caller));
+  for (const char* shut : {"/run/docker.sock", "/run/dbus", "/run/user/1000/bus", "/elsewhere/bus"}) {
+    CAPTURE(shut);
+    CHECK(AccessTo(policy, shut) == "deny");
+  }
+}
+
 TEST_CASE("what is never granted is refused by name") {
   const char* const refused[] = {"/proc", "/proc/1", "/sys/fs/cgroup", "/dev/null", "/run/mxc/socket", "/run/docker.sock", "/var/run/docker.sock",
                                  "/run/user/1000/bus", "/run/WSL", "/mnt/wslg/distro", "/mnt/wsl", "/init", "/etc/mxc", "/usr/local/bin/mxc",

@@ -191,6 +191,12 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
     node.host = above.host;
     node.baseline = above.baseline;
     if (above.visible && above.writable) {
+      if (*policy_.nesting && rule.origin.layer != policy::Layer::kProfile) {
+        return Error(Code::kUnsupported, "x-linux.nesting: " + rule.path + " is protected below a writable grant, and a " +
+                                             "program that makes mounts can move it away from there")
+            .WithHint("grant narrower folders, or set nesting to false")
+            .WithPosition(PositionOf(rule.origin));
+      }
       extension.protect.push_back({rule.path, RuleText(rule.origin), true});
     }
   }

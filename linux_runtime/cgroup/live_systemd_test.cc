@@ -31,16 +31,20 @@ std::string SystemdMount(const Layout& layout) {
 // Makes the scope below its slice and moves the process; fails a unit that exists until it is reset, as systemd does.
 std::string StandIn(const std::string& mount, const std::string& log) {
   return R"(#!/bin/bash
-echo "$8 $*" >>)" + log + R"(
-[ "$8" = StartTransientUnit ] || { [ "$8" != ResetFailedUnit ] || rm -f )" + log + R"(.failed; exit 0; }
-[ ! -e )" + log + R"(.failed ] || { echo "Unit ${10} already exists" >&2; exit 1; }
+echo "$8 $*" >>)" +
+         log + R"(
+[ "$8" = StartTransientUnit ] || { [ "$8" != ResetFailedUnit ] || rm -f )" +
+         log + R"(.failed; exit 0; }
+[ ! -e )" +
+         log + R"(.failed ] || { echo "Unit ${10} already exists" >&2; exit 1; }
 unit=${10}
 while [ $# -gt 1 ]; do
   [ "$1" != Slice ] || slice=$3
   [ "$1" != PIDs ] || pid=$4
   shift
 done
-group=)" + mount + R"(/$slice/$unit
+group=)" +
+         mount + R"(/$slice/$unit
 mkdir -p $group && echo $pid >$group/cgroup.procs
 )";
 }
@@ -84,7 +88,8 @@ TEST_CASE("systemd makes the scope, the rest follows: limits, the other hierarch
   REQUIRE_MESSAGE(adopted.ok(), adopted.error().Describe());
   CHECK_FALSE(group->wants_adoption());
   CHECK(tree.Get("log").find("ResetFailedUnit") != std::string::npos);
-  std::string text = ReadProc("/proc/" + std::to_string(child) + "/cgroup"), expected = "/" + slice + "/mxctest-c1.scope";
+  std::string text = ReadProc("/proc/" + std::to_string(child) + "/cgroup"),
+              expected = "/" + slice + "/mxctest-c1.scope";
   if (hierarchy.version() == Version::kV2) {
     CHECK(OwnPathOnV2(text) == expected);
   } else {

@@ -7,16 +7,17 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/reaper.h"
+#include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/run_hook.h"
 #include "linux_runtime/sandbox/status.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
 
-namespace {
-
-[[noreturn]] void Fail(int status, uint32_t step, int error) {
+void Fail(int status, uint32_t step, int error) {
   StatusRecord record{};
   record.kind = StatusKind::kFailed;
   record.step = step;
@@ -25,99 +26,15 @@ namespace {
   ::_exit(125);
 }
 
-int WriteWhole(const char* path, const char* text) {
-  int fd = sys::OpenAt(AT_FDCWD, path, O_WRONLY);
-  if (fd < 0) return fd;
-  long written = sys::Write(fd, text, strlen(text));
-  sys::Close(fd);
-  return written < 0 ? static_cast<int>(written) : 0;
-}
-
-int MapSelf(const Step& step) {
-  if (int error = WriteWhole("/proc/self/setgroups", "deny"); error < 0 && error != -ENOENT) return error;
-  if (int error = WriteWhole("/proc/self/uid_map", step.text); error < 0) return error;
-  return WriteWhole("/proc/self/gid_map", step.path);
-}
-
-// One byte from the parent says go; end of file says that it is gone.
-int AwaitParent(int parent) {
-  char go = 0;
-  long count = sys::Read(parent, &go, 1);
-  if (count < 0) return static_cast<int>(count);
-  return count == 1 ? 0 : -EPIPE;
-}
-
-// After the last change of ids, which would clear it (prctl(2), PR_SET_PDEATHSIG).
-int TieToParent(int parent) {
-  if (int error = sys::Prctl(PR_SET_PDEATHSIG, SIGKILL); error < 0) return error;
-  // The parent may have died just before: its end of the pair is then closed.
-  pollfd end{parent, 0, 0};
-  if (::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0) return -EPIPE;
-  return 0;
-}
-
-int MeetParent(int parent) {
-  char here = 0;
-  if (long sent = sys::Check(::send(parent, &here, 1, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
-  return AwaitParent(parent);
-}
-
-int SetIds(const Step& step) {
-  if (step.mode != 0) {
-    if (int error = sys::SetGroups(0, nullptr); error < 0) return error;
-  }
-  if (int error = sys::SetResGid(static_cast<gid_t>(step.extra)); error < 0) return error;
-  return sys::SetResUid(static_cast<uid_t>(step.flags));
-}
-
-int EnterRoot(int root) {
-  if (int error = sys::Fchdir(root); error < 0) return error;
-  // With both arguments ".", the old root ends up on top of the new one (pivot_root(2), NOTES), and is taken off.
-  if (int error = sys::PivotRoot(".", "."); error < 0) return error;
-  if (int error = sys::Umount(".", MNT_DETACH); error < 0) return error;
-  return sys::Chdir("/");
-}
-
-int LoopbackUp() {
-  int fd = static_cast<int>(sys::Check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
-  if (fd < 0) return fd;
-  ifreq request{};
-  memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  int error = static_cast<int>(sys::Check(::ioctl(fd, SIOCSIFFLAGS, &request)));
-  sys::Close(fd);
-  return error;
-}
-
-int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootState& state) {
-  switch (step.op) {
-    case Op::kAwaitParent:
-      return AwaitParent(descriptors.parent);
-    case Op::kMapSelf:
-      return MapSelf(step);
-    case Op::kJoinCgroup:
-      return static_cast<int>(sys::Write(step.fd, "0", 1));
-    case Op::kUnshareCgroup:
-      return sys::Unshare(CLONE_NEWCGROUP);
-    case Op::kMeetParent:
-      return MeetParent(descriptors.parent);
-    case Op::kSetIds:
-      return SetIds(step);
-    case Op::kTieToParent:
-      return TieToParent(descriptors.parent);
-    case Op::kPrivateMounts:
-      return sys::Mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-    case Op::kEnterRoot:
-      return EnterRoot(state.root);
-    case Op::kHostname:
-      return sys::SetHostname(step.text, strlen(step.text));
-    case Op::kDomainname:
-      return static_cast<int>(sys::Check(::setdomainname(step.text, strlen(step.text))));
-    case Op::kLoopbackUp:
-      return LoopbackUp();
-    default:
-      return ApplyMountStep(step, state);
-  }
+void FailHook(int status, uint32_t step, const HookFailure& failure) {
+  StatusRecord record{};
+  record.kind = StatusKind::kFailed;
+  record.step = step;
+  record.error = failure.error;
+  record.pid = static_cast<int32_t>(failure.index);
+  record.wait_status = failure.wait_status;
+  sys::Write(status, &record, sizeof record);
+  ::_exit(125);
 }
 
 constexpr int kLastCapability = 63;
@@ -151,6 +68,120 @@ int InstallSeccomp(const SeccompProgram& program) {
   return sys::SeccompSetFilter(program.code.data(), program.code.size(), program.flags);
 }
 
+void ResetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+int ExecFirst(const Plan& plan) {
+  int error = -ENOENT;
+  for (const char* candidate : plan.candidates) {
+    if (candidate == nullptr) break;
+    ::execve(candidate, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
+    if (errno == EACCES) {
+      error = -EACCES;
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      return -errno;
+    }
+  }
+  return error;
+}
+
+namespace {
+
+int WriteWhole(const char* path, const char* text) {
+  int fd = sys::OpenAt(AT_FDCWD, path, O_WRONLY);
+  if (fd < 0) return fd;
+  long written = sys::Write(fd, text, strlen(text));
+  sys::Close(fd);
+  return written < 0 ? static_cast<int>(written) : 0;
+}
+
+int MapSelf(const Step& step) {
+  if (int error = WriteWhole("/proc/self/setgroups", "deny"); error < 0 && error != -ENOENT) return error;
+  if (int error = WriteWhole("/proc/self/uid_map", step.text); error < 0) return error;
+  return WriteWhole("/proc/self/gid_map", step.path);
+}
+
+// After the last change of ids, which would clear it (prctl(2), PR_SET_PDEATHSIG).
+int TieToParent(int parent) {
+  if (int error = sys::Prctl(PR_SET_PDEATHSIG, SIGKILL); error < 0) return error;
+  // The parent may have died just before: its end of the pair is then closed.
+  pollfd end{parent, 0, 0};
+  if (::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0) return -EPIPE;
+  return 0;
+}
+
+int MeetParent(int parent, Word word) {
+  if (int error = Tell(parent, word); error < 0) return error;
+  return AwaitGo(parent);
+}
+
+int SetIds(const Step& step) {
+  if (step.mode != 0) {
+    if (int error = sys::SetGroups(0, nullptr); error < 0) return error;
+  }
+  if (int error = sys::SetResGid(static_cast<gid_t>(step.extra)); error < 0) return error;
+  return sys::SetResUid(static_cast<uid_t>(step.flags));
+}
+
+int LoopbackUp() {
+  int fd = static_cast<int>(sys::Check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  if (fd < 0) return fd;
+  ifreq request{};
+  memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  int error = static_cast<int>(sys::Check(::ioctl(fd, SIOCSIFFLAGS, &request)));
+  sys::Close(fd);
+  return error;
+}
+
+int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& descriptors, RootState& state) {
+  switch (step.op) {
+    case Op::kAwaitParent:
+      return AwaitGo(descriptors.parent);
+    case Op::kMapSelf:
+      return MapSelf(step);
+    case Op::kJoinCgroup:
+      return static_cast<int>(sys::Write(step.fd, "0", 1));
+    case Op::kUnshareCgroup:
+      return sys::Unshare(CLONE_NEWCGROUP);
+    case Op::kMeetParent:
+      return MeetParent(descriptors.parent, Word::kRootStands);
+    case Op::kSetIds:
+      return SetIds(step);
+    case Op::kTieToParent:
+      return TieToParent(descriptors.parent);
+    case Op::kPrivateMounts:
+      return sys::Mount(nullptr, "/", nullptr, MS_REC | step.propagation, nullptr);
+    case Op::kEnterRoot:
+      return EnterRoot(step, state.root);
+    case Op::kHostname:
+      return sys::SetHostname(step.text, strlen(step.text));
+    case Op::kDomainname:
+      return static_cast<int>(sys::Check(::setdomainname(step.text, strlen(step.text))));
+    case Op::kLoopbackUp:
+      return LoopbackUp();
+    case Op::kSysctl:
+    case Op::kTimeNamespace:
+    case Op::kAppArmorLabel:
+    case Op::kSelinuxLabel:
+    case Op::kSessionKeyring:
+    case Op::kWorkingFolder:
+      return ApplyProcessStep(step, state);
+    case Op::kJoinNamespace:
+      return sys::SetNs(step.fd, static_cast<int>(step.flags));
+    case Op::kConsole:
+      return OpenBundleConsole(plan, step, descriptors.parent, state);
+    default:
+      return ApplyMountStep(step, state);
+  }
+}
+
 // A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
 int OpenConsole(int parent) {
   int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
@@ -159,20 +190,7 @@ int OpenConsole(int parent) {
   if (int error = static_cast<int>(sys::Check(::ioctl(master, TIOCSPTLCK, &unlock))); error < 0) return error;
   int slave = static_cast<int>(sys::Check(::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
   if (slave < 0) return slave;
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof master)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof master);
-  memcpy(CMSG_DATA(header), &master, sizeof master);
-  if (long sent = sys::Check(::sendmsg(parent, &message, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
+  if (int error = Tell(parent, Word::kConsole, master); error < 0) return error;
   sys::Close(master);
   if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
   for (int fd = 0; fd <= 2; ++fd) {
@@ -190,28 +208,13 @@ int CloseAllBut(int kept) {
   return sys::CloseRange(static_cast<unsigned>(kept) + 1, ~0u, 0);
 }
 
-void ResetSignals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-// As execvp: a file that isn't there or may not be searched is passed over, any other error ends the search.
-int ExecFirst(const Plan& plan) {
-  int error = -ENOENT;
-  for (const char* candidate : plan.candidates) {
-    if (candidate == nullptr) break;
-    ::execve(candidate, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
-    if (errno == EACCES) {
-      error = -EACCES;
-    } else if (errno != ENOENT && errno != ENOTDIR) {
-      return -errno;
-    }
+// The mounts stand, and the old root is still there: hooks may change what is in the new one.
+void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint32_t step) {
+  if (plan.bundle.runtime_hooks) {
+    if (int error = MeetParent(descriptors.parent, Word::kHooks); error < 0) Fail(descriptors.status, step, error);
   }
-  return error;
+  HookFailure failure = RunHooks(plan.bundle.create_container, plan.bundle.state_creating, plan.bundle.hook_output);
+  if (failure.failed()) FailHook(descriptors.status, step, failure);
 }
 
 [[noreturn]] void RunProgram(const Plan& plan, const ChildDescriptors& descriptors) {
@@ -246,11 +249,17 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
+  check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {
-    check(index, ApplyAnyStep(plan.steps[index], descriptors, state));
+    if (plan.steps[index].op == Op::kHooks) {
+      RunCreateHooks(plan, descriptors, index);
+    } else {
+      check(index, ApplyAnyStep(plan, plan.steps[index], descriptors, state));
+    }
   }
+  if (plan.bundle.wanted) RunBundleProgram(plan, descriptors, state);
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the supervisor's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, Without("dumpable") ? 1 : 0));
   check(kStepCapabilities, SetCapabilities(plan));

@@ -9,8 +9,8 @@
 namespace mxc::sandbox {
 
 struct ChildDescriptors {
-  int status = -1;   // write end of the status pipe
-  int parent = -1;   // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
+  int status = -1;  // write end of the status pipe
+  int parent = -1;  // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
 };
 
 // Memory of the process's own argv, wiped in the child so that /proc/1/cmdline shows nothing of the host.
@@ -28,11 +28,41 @@ struct RootState {
   CoverSource covers;  // the child's copy
   // The folder that the last mount point lies in, for the next one: open, below `root`.
   int folder = -1;
-  const char* folder_path = nullptr;  // of folder_size bytes, not terminated there
+  const char* folder_path = nullptr;  // of folder_size bytes, not terminated there; with the slash at its end
   size_t folder_size = 0;
+  int null = -1;          // the container's /dev/null, known to be it
+  int empty_folder = -1;  // an attached mount of an empty read-only folder
+  int console = -1;       // slave of the PTY, once kConsole has opened it
 };
+
+// Where a sandbox's root is attached before pivot_root: a folder on every Linux, below which no source lies.
+inline constexpr const char* kRootPlace = "/proc";
 
 // Applies one step that builds the root; 0 or -errno.
 int ApplyMountStep(const Step& step, RootState& state);
+// A detached copy of the planned source with the step's options, or -errno.
+int CloneSource(const Step& step);
+// Sees to it that state.folder is the folder in which the step's path lies; 0 or -errno.
+int OpenFolder(RootState& state, const Step& step);
+void ForgetFolder(RootState& state);
+// enter_root.cc: the new root becomes /, the old one is gone. step.optional: without pivot_root. 0 or -errno.
+int EnterRoot(const Step& step, int root);
+
+// Reports a failed step over the status pipe and ends the process.
+[[noreturn]] void Fail(int status, uint32_t step, int error);
+[[noreturn]] void FailHook(int status, uint32_t step, const struct HookFailure& failure);
+
+// Parts of the program's start that sandboxes and bundles share; 0 or -errno.
+int SetCapabilities(const Plan& plan);
+int InstallSeccomp(const SeccompProgram& program);
+// Dispositions and mask as a new program expects them.
+void ResetSignals();
+// As execvp: a file that isn't there or may not be searched is passed over, any other error ends the search.
+int ExecFirst(const Plan& plan);
+
+// apply_bundle.cc: what comes after the steps in the container of a plain bundle. Never returns.
+[[noreturn]] void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, RootState& state);
+// kConsole.
+int OpenBundleConsole(const Plan& plan, const Step& step, int parent, RootState& state);
 
 }  // namespace mxc::sandbox

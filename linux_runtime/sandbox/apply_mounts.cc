@@ -5,7 +5,13 @@
 #include <sys/sysmacros.h>
 
 #include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/apply_bundle_mounts.h"
 #include "linux_runtime/sandbox/cover_source.h"
+#include "linux_runtime/sandbox/filesystem.h"
+#include "linux_runtime/sandbox/mount_attributes.h"
+#include "linux_runtime/sandbox/mount_point.h"
+#include "linux_runtime/sandbox/step_fd.h"
+#include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -16,22 +22,6 @@ constexpr unsigned kEmptyBoth = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PAT
 constexpr uint64_t kPrivatePropagation = MS_PRIVATE;
 // A folder of the old root for a moment's use; covered again before anybody else runs here.
 constexpr const char* kStash = "/sys";
-
-// Closes at the end of a step; not UniqueFd only because a step's error must survive the close.
-class StepFd {
- public:
-  explicit StepFd(int fd) : fd_(fd) {}
-  StepFd(const StepFd&) = delete;
-  StepFd& operator=(const StepFd&) = delete;
-  ~StepFd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  bool failed() const { return fd_ < 0; }
-
- private:
-  int fd_;
-};
 
 // "/a/b" → "a/b"; "/" → ".".
 const char* Relative(const char* path) {
@@ -48,11 +38,6 @@ int MatchesExpectation(int fd, const Step& step) {
   return 0;
 }
 
-void ForgetFolder(RootState& state) {
-  if (state.folder >= 0) sys::Close(state.folder);
-  state.folder = -1;
-}
-
 bool IsAbove(const char* path, size_t size, const char* folder, size_t folder_size) {
   return size <= folder_size && memcmp(path, folder, size) == 0 && (size == folder_size || folder[size] == '/');
 }
@@ -60,20 +45,10 @@ bool IsAbove(const char* path, size_t size, const char* folder, size_t folder_si
 // Many mount points lie in one folder (/etc, /dev): it is opened once, below the root, and the last name is looked up in
 // it without following a link.
 int Attach(int mount, RootState& state, const Step& step) {
+  if (step.point != 0) return AttachInBundle(mount, state, step);
   const char* name = strrchr(step.path, '/');
   if (name == nullptr || name[1] == '\0') return -EINVAL;
-  const size_t size = static_cast<size_t>(name - step.path);
-  if (state.folder < 0 || state.folder_size != size || memcmp(state.folder_path, step.path, size) != 0) {
-    ForgetFolder(state);
-    if (size >= PATH_MAX) return -ENAMETOOLONG;
-    char folder[PATH_MAX];
-    memcpy(folder, step.path, size);
-    folder[size] = '\0';
-    state.folder = size == 0 ? sys::OpenInRoot(state.root, "/", O_PATH) : sys::OpenInRoot(state.root, folder, O_PATH);
-    if (state.folder < 0) return state.folder;
-    state.folder_path = step.path;
-    state.folder_size = size;
-  }
+  if (int error = OpenFolder(state, step); error < 0) return error;
   int error = sys::MoveMount(mount, "", state.folder, name + 1, kEmptyFrom);
   if (error == -EINVAL || error == -ENOTDIR || error == -ELOOP) {
     // The last name may be a link, which a plain bundle may mean: followed below the root.
@@ -85,36 +60,31 @@ int Attach(int mount, RootState& state, const Step& step) {
   return error;
 }
 
-int Bind(const Step& step, RootState& state) {
-  if (step.fd >= 0) return Attach(step.fd, state, step);
+}  // namespace
+
+int CloneSource(const Step& step) {
   // The planned source is canonical: a link in it now was put there since.
-  StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  const uint64_t nofollow = step.nofollow ? O_NOFOLLOW : 0;
+  StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH | nofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
   if (source.failed()) return source.get();
   if (int error = MatchesExpectation(source.get(), step); error < 0) return error;
   unsigned recursive = step.recursive ? AT_RECURSIVE : 0;
   StepFd mount(sys::OpenTree(source.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | recursive));
   if (mount.failed()) return mount.get();
-  sys::MountAttr attr{step.flags, step.clear, kPrivatePropagation, 0};
-  if (int error = sys::MountSetattr(mount.get(), "", AT_EMPTY_PATH | recursive, attr); error < 0) return error;
-  return Attach(mount.get(), state, step);
+  if (int error = SetAttributes(mount.get(), step); error < 0) return error;
+  return mount.release();
 }
 
-// A new file system instance with the step's options; a detached mount or -errno.
-int NewFilesystem(const char* type, const char* const* options, uint64_t attributes) {
-  StepFd context(sys::FsOpen(type));
-  if (context.failed()) return context.get();
-  sys::FsConfig(context.get(), FSCONFIG_SET_STRING, "source", type);
-  for (; options != nullptr && options[0] != nullptr; options += 2) {
-    int error = options[1][0] == '\0' ? sys::FsConfig(context.get(), FSCONFIG_SET_FLAG, options[0], nullptr)
-                                      : sys::FsConfig(context.get(), FSCONFIG_SET_STRING, options[0], options[1]);
-    if (error < 0) return error;
-  }
-  if (int error = sys::FsConfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr); error < 0) return error;
-  return sys::FsMount(context.get(), static_cast<unsigned>(attributes));
+namespace {
+
+int Bind(const Step& step, RootState& state) {
+  if (step.fd >= 0) return Attach(step.fd, state, step);
+  StepFd mount(CloneSource(step));
+  return mount.failed() ? mount.get() : Attach(mount.get(), state, step);
 }
 
 int MountNew(const Step& step, RootState& state, const char* type) {
-  StepFd mount(NewFilesystem(type, step.options, step.flags));
+  StepFd mount(NewFilesystem(type, type, step.options, step.flags));
   if (mount.failed()) return mount.get();
   return Attach(mount.get(), state, step);
 }
@@ -139,7 +109,10 @@ int MakeDirectory(const Step& step, int root) {
 // A clone of what is there, attached over itself: read-only here and below, or only to be a mount point (kPin).
 int AttachOverItself(const Step& step, int root) {
   StepFd target(sys::OpenInRoot(root, step.path, O_PATH | (step.op == Op::kPin ? O_NOFOLLOW : 0)));
-  if (target.failed()) return step.optional && target.get() == -ENOENT ? 0 : target.get();
+  if (target.failed()) {
+    bool absent = target.get() == -ENOENT || target.get() == -ENOTDIR;
+    return step.optional && absent ? 0 : target.get();
+  }
   if (step.verify) {
     if (int error = MatchesExpectation(target.get(), step); error < 0) return error;
   }
@@ -151,28 +124,46 @@ int AttachOverItself(const Step& step, int root) {
   return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
 }
 
-int Mask(const Step& step, int root) {
-  StepFd target(sys::OpenInRoot(root, step.path, O_PATH));
+// The container's /dev/null, looked at once.
+int NullDevice(RootState& state) {
+  if (state.null >= 0) return state.null;
+  // In a bundle's root it may be anything, a link to the host among others (CVE-2025-31133).
+  StepFd null(sys::OpenInRoot(state.root, "/dev/null", O_PATH));
+  if (null.failed()) return null.get();
+  struct stat device;
+  if (int error = sys::Fstat(null.get(), &device); error < 0) return error;
+  if (!Without("null-check") && (!S_ISCHR(device.st_mode) || device.st_rdev != makedev(1, 3))) return -ENODEV;
+  state.null = null.release();
+  return state.null;
+}
+
+// An empty folder on a read-only file system: a new one first, then copies of its mount.
+int EmptyFolder(RootState& state) {
+  if (state.empty_folder >= 0) return sys::OpenTree(state.empty_folder, "", AT_EMPTY_PATH | OPEN_TREE_CLONE);
+  static const char* const kOptions[] = {"size", "4096", "nr_inodes", "1", "mode", "0555", nullptr};
+  constexpr uint64_t kInert = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return NewFilesystem("tmpfs", "tmpfs", kOptions, kInert);
+}
+
+int Mask(const Step& step, RootState& state) {
+  StepFd target(sys::OpenInRoot(state.root, step.path, O_PATH));
   if (target.failed()) {
     bool absent = target.get() == -ENOENT || target.get() == -ENOTDIR;
     return step.optional && absent ? 0 : target.get();
   }
   struct stat found;
   if (int error = sys::Fstat(target.get(), &found); error < 0) return error;
-  constexpr uint64_t kInert = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   if (S_ISDIR(found.st_mode)) {
-    static const char* const kOptions[] = {"size", "4096", "nr_inodes", "1", "mode", "0555", nullptr};
-    StepFd mount(NewFilesystem("tmpfs", kOptions, kInert));
+    StepFd mount(EmptyFolder(state));
     if (mount.failed()) return mount.get();
-    return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
+    const int error = sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
+    // Attached, which before Linux 6.15 only what can be copied is.
+    if (error >= 0 && state.empty_folder < 0) state.empty_folder = mount.release();
+    return error;
   }
-  // In a bundle's root it may be anything, a link to the host among others (CVE-2025-31133).
-  StepFd null(sys::OpenInRoot(root, "/dev/null", O_PATH));
-  if (null.failed()) return null.get();
-  struct stat device;
-  if (int error = sys::Fstat(null.get(), &device); error < 0) return error;
-  if (!S_ISCHR(device.st_mode) || device.st_rdev != makedev(1, 3)) return -ENODEV;
-  StepFd mount(sys::OpenTree(null.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE));
+  const int null = NullDevice(state);
+  if (null < 0) return null;
+  StepFd mount(sys::OpenTree(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE));
   if (mount.failed()) return mount.get();
   return sys::MoveMount(mount.get(), "", target.get(), "", kEmptyBoth);
 }
@@ -193,34 +184,52 @@ int Cover(const Step& step, RootState& state) {
 }
 
 int NewRoot(const Step& step, RootState& state) {
-  int mount = -1;
+  int mount = step.fd;
   if (step.op == Op::kNewRoot) {
-    mount = NewFilesystem("tmpfs", step.options, step.flags);
-  } else if (step.fd >= 0) {
-    mount = step.fd;
-  } else {
-    StepFd source(sys::OpenAt2(AT_FDCWD, step.text, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
-    if (source.failed()) return source.get();
-    if (int error = MatchesExpectation(source.get(), step); error < 0) return error;
-    mount = sys::OpenTree(source.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE);
-    if (mount < 0) return mount;
-    sys::MountAttr attr{step.flags, step.clear, kPrivatePropagation, 0};
-    if (int error = sys::MountSetattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, attr); error < 0) return error;
+    mount = NewFilesystem("tmpfs", "tmpfs", step.options, step.flags);
+  } else if (mount < 0) {
+    mount = CloneSource(step);
   }
   if (mount < 0) return mount;
-  // It needs a place to be attached before pivot_root; /proc is a folder on every Linux, and no source lies below it.
-  int error = sys::MoveMount(mount, "", AT_FDCWD, "/proc", kEmptyFrom);
-  if (error < 0) return error;
+  if (int error =
+          step.point != 0 ? AttachBundleRoot(mount, step) : sys::MoveMount(mount, "", AT_FDCWD, kRootPlace, kEmptyFrom);
+      error < 0) {
+    return error;
+  }
   state.root = mount;
   return 0;
 }
 
 }  // namespace
 
+void ForgetFolder(RootState& state) {
+  if (state.folder >= 0) sys::Close(state.folder);
+  state.folder = -1;
+}
+
+int OpenFolder(RootState& state, const Step& step) {
+  const size_t size = static_cast<size_t>(LastName(step.path) - step.path);
+  if (state.folder >= 0 && state.folder_size == size && memcmp(state.folder_path, step.path, size) == 0) return 0;
+  ForgetFolder(state);
+  if (step.point != 0) {
+    state.folder = OpenFolderOf(state.root, step.path);
+  } else {
+    if (size >= PATH_MAX) return -ENAMETOOLONG;
+    char folder[PATH_MAX];
+    memcpy(folder, step.path, size);
+    folder[size] = '\0';
+    state.folder = sys::OpenInRoot(state.root, folder, O_PATH);
+  }
+  if (state.folder < 0) return state.folder;
+  state.folder_path = step.path;
+  state.folder_size = size;
+  return 0;
+}
+
 int ApplyMountStep(const Step& step, RootState& state) {
   const int root = state.root;
   // These may mount over what the open folder lies below.
-  if (step.op >= Op::kCover) ForgetFolder(state);
+  if (step.op >= Op::kCover && step.op <= Op::kSealMount) ForgetFolder(state);
   switch (step.op) {
     case Op::kNewRoot:
     case Op::kBindRoot:
@@ -246,14 +255,14 @@ int ApplyMountStep(const Step& step, RootState& state) {
     case Op::kCover:
       return Cover(step, state);
     case Op::kMask:
-      return Mask(step, root);
+      return Mask(step, state);
     case Op::kReadonly:
     case Op::kPin:
       return AttachOverItself(step, root);
     case Op::kSealMount:
       return SealMount(step, root);
     default:
-      return -EINVAL;
+      return ApplyBundleMountStep(step, state);
   }
 }
 

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <fstream>
 
+#include "linux_runtime/sandbox/bundle_plan.h"
 #include "linux_runtime/sandbox/guard_filter.h"
+#include "linux_runtime/sandbox/linux_attributes.h"
 #include "linux_runtime/sandbox/mount_plan.h"
-#include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/seccomp.h"
 
 namespace mxc::sandbox {
 namespace {
@@ -95,7 +99,12 @@ Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& ex
   return {};
 }
 
+// Joined, an intermediate process enters the group, before it gives up the rights to.
 void PlanCgroup(Plan& plan, const PlanContext& context) {
+  if (!plan.bundle.joins.empty()) {
+    plan.bundle.join_cgroup = context.cgroup_tasks;
+    return;
+  }
   if (context.cgroup_directory >= 0) {
     plan.cgroup_fd = context.cgroup_directory;
     return;
@@ -109,81 +118,33 @@ void PlanCgroup(Plan& plan, const PlanContext& context) {
   }
 }
 
-Result<uint64_t> CapabilitySet(const std::vector<std::string>& names, const char* field) {
-  uint64_t set = 0;
-  for (size_t index = 0; index < names.size(); ++index) {
-    std::optional<int> number = CapabilityNumber(names[index]);
-    if (!number) {
-      return Error(Code::kInvalid, At(field, index) + ": no capability is called \"" + names[index] + "\"");
-    }
-    set |= uint64_t{1} << *number;
-  }
-  return set;
-}
-
-// argv[0] with a slash is a path; else it is looked for in the container's PATH, as execvp(3) does.
-void PlanCandidates(Plan& plan, const std::string& program, const std::vector<std::string>& env) {
-  if (program.find('/') != std::string::npos) {
-    plan.candidates.push_back(plan.Intern(program));
-  } else {
-    std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    for (const std::string& entry : env) {
-      if (entry.starts_with("PATH=")) path = entry.substr(5);
-    }
-    for (size_t start = 0; start <= path.size();) {
-      size_t end = std::min(path.find(':', start), path.size());
-      std::string folder = path.substr(start, end - start);
-      // An empty entry means the current folder, where whatever the program wrote lies: left out.
-      if (folder.starts_with('/')) plan.candidates.push_back(plan.Intern(folder + "/" + program));
-      start = end + 1;
-    }
-  }
-  plan.candidates.push_back(nullptr);
-}
-
-Result<void> PlanProcess(Plan& plan, const oci::Process& process) {
-  if (process.args.empty() || process.args[0].empty()) return Error(Code::kInvalid, "/process/args: no program is named");
-  for (const std::string& argument : process.args) plan.argv.push_back(plan.Intern(argument));
-  plan.argv.push_back(nullptr);
-  for (const std::string& entry : process.env) plan.env.push_back(plan.Intern(entry));
-  plan.env.push_back(nullptr);
-  PlanCandidates(plan, process.args[0], process.env);
-  plan.cwd = plan.Intern(process.cwd.empty() ? "/" : process.cwd);
-  if (process.user.umask) plan.umask = static_cast<int>(*process.user.umask);
-  plan.terminal = process.terminal;
-  plan.no_new_privileges = process.no_new_privileges;
-  if (process.capabilities) {
-    plan.bounding = MXC_TRY(CapabilitySet(process.capabilities->bounding, "/process/capabilities/bounding"));
-    plan.permitted = MXC_TRY(CapabilitySet(process.capabilities->permitted, "/process/capabilities/permitted"));
-    plan.effective = MXC_TRY(CapabilitySet(process.capabilities->effective, "/process/capabilities/effective"));
-    plan.inheritable = MXC_TRY(CapabilitySet(process.capabilities->inheritable, "/process/capabilities/inheritable"));
-    plan.ambient = MXC_TRY(CapabilitySet(process.capabilities->ambient, "/process/capabilities/ambient"));
-  }
-  for (size_t index = 0; index < process.rlimits.size(); ++index) {
-    const oci::Rlimit& wanted = process.rlimits[index];
-    std::optional<int> number = RlimitNumber(wanted.type);
-    if (!number) return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
-    struct rlimit64 now {};
-    if (::getrlimit64(static_cast<__rlimit_resource>(*number), &now) != 0) continue;
-    Rlimit limit{*number, wanted.soft, wanted.hard};
-    if (limit.hard > now.rlim_max) {
-      // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which the child doesn't have.
-      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) + ": a hard limit can't be raised here");
-      limit.hard = now.rlim_max;
-      limit.soft = std::min(limit.soft, limit.hard);
-    }
-    plan.rlimits.push_back(limit);
-  }
-  return {};
-}
-
 Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
-  if (extension.any()) plan.seccomp.push_back(GuardFilter());
+  if (extension.any()) {
+    plan.seccomp.push_back(GuardFilter());
+  } else if (context.bundle && context.wsl) {
+    // Elsewhere a bundle gets what its spec says. io_uring makes sockets, too, without a call that a filter sees.
+    plan.seccomp.push_back(GuardFilter({.vsock = true, .io_uring = true, .foreign = false}));
+  }
   if (spec.linux.seccomp) {
     SeccompCache cache(context.seccomp_cache);
-    plan.seccomp.push_back(MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp)));
+    SeccompProgram program = MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp));
+    if (program.notifies) {
+      if (!context.bundle) return Error(Code::kUnsupported, "/linux/seccomp: SCMP_ACT_NOTIFY: nobody answers for a sandbox's program");
+      MXC_TRY(CheckListener(*spec.linux.seccomp));
+    }
+    if (!sys::SeccompTakesFlags(program.flags)) {
+      return Error(Code::kUnsupported, "/linux/seccomp/flags: this kernel doesn't know all of them");
+    }
+    plan.seccomp.push_back(std::move(program));
   }
   return {};
+}
+
+void PlanConsole(Plan& plan, const oci::Process& process, bool on_dev_console) {
+  Add(plan, Op::kConsole).mode = on_dev_console ? 1 : 0;
+  if (!process.console_size) return;
+  plan.bundle.rows = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->height, UINT16_MAX));
+  plan.bundle.columns = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->width, UINT16_MAX));
 }
 
 bool HasCovers(const Plan& plan) {
@@ -199,7 +160,10 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
-  int error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);
+  // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
+  sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
+  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
+  if (error == -EINVAL && unmapped.valid()) error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -215,13 +179,7 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
 
 uint32_t CoverOwner(const Plan& plan) { return (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534; }
 
-bool IsPrivileged() {
-  if (::geteuid() != 0) return false;
-  // In a user namespace, uid 0 is not the host's root: the initial one maps every id to itself.
-  std::ifstream map("/proc/self/uid_map");
-  uint64_t inside = 1, outside = 1, count = 0;
-  map >> inside >> outside >> count;
-  if (inside != 0 || outside != 0 || count != 4294967295u) return false;
+bool IsCapable() {
   struct {
     uint32_t version;
     int pid;
@@ -232,31 +190,52 @@ bool IsPrivileged() {
   return (data[0] >> kSysAdmin & 1) != 0;
 }
 
+bool IsPrivileged() {
+  if (::geteuid() != 0) return false;
+  // In a user namespace, uid 0 is not the host's root: the initial one maps every id to itself.
+  std::ifstream map("/proc/self/uid_map");
+  uint64_t inside = 1, outside = 1, count = 0;
+  map >> inside >> outside >> count;
+  if (inside != 0 || outside != 0 || count != 4294967295u) return false;
+  return IsCapable();
+}
+
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
+  if (!context.bundle) MXC_TRY(RefuseBundleFields(spec));
   Plan plan;
+  plan.bundle.wanted = context.bundle;
+  plan.process.user_namespace = FindNamespace(spec, "user") != nullptr;
+  plan.process.keep_groups = context.bundle && KeepsGroups(spec);
   plan.uid = spec.process->user.uid;
   plan.gid = spec.process->user.gid;
   plan.disk_uid = context.uid;
   plan.disk_gid = context.gid;
   plan.reaper = extension.init;
-  plan.namespaces = MXC_TRY(Namespaces(spec));
-  MXC_TRY(PlanIds(plan, spec, extension, context));
-  PlanCgroup(plan, context);
-  Step& ids = Add(plan, Op::kSetIds);
-  ids.flags = plan.uid;
-  ids.extra = plan.gid;
-  ids.mode = context.privileged ? 1 : 0;
+  if (context.bundle) {
+    plan.namespaces = MXC_TRY(PlanBundleNamespaces(plan, spec));
+    PlanCgroup(plan, context);
+    MXC_TRY(PlanTimeOffsets(plan, spec));
+    MXC_TRY(PlanBundleIds(plan, spec, context));
+  } else {
+    plan.namespaces = MXC_TRY(Namespaces(spec));
+    MXC_TRY(PlanIds(plan, spec, extension, context));
+    PlanCgroup(plan, context);
+    Step& ids = Add(plan, Op::kSetIds);
+    ids.flags = plan.uid;
+    ids.extra = plan.gid;
+    ids.mode = context.privileged ? 1 : 0;
+  }
   Add(plan, Op::kTieToParent);
-  Add(plan, Op::kPrivateMounts);
+  Add(plan, Op::kPrivateMounts).propagation = context.bundle ? MS_SLAVE : MS_PRIVATE;
   if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);
   if (!spec.hostname.empty()) Add(plan, Op::kHostname).text = plan.Intern(spec.hostname);
   if (!spec.domainname.empty()) Add(plan, Op::kDomainname).text = plan.Intern(spec.domainname);
 
   const size_t first_mount = plan.steps.size();
   const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
-  MountPlanner mounts(plan, spec, extension, context.privileged && user_namespace);
-  MXC_TRY(mounts.Build());
+  MountPlanner mounts(plan, spec, extension, context, context.bundle ? context.capable : context.privileged && user_namespace);
+  MXC_TRY(context.bundle ? mounts.BuildBundle() : mounts.Build());
   MXC_TRY(PlanCovers(plan, context, first_mount));
   if (extension.init) {
     for (const oci::Mount& mount : spec.mounts) {
@@ -267,10 +246,14 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     }
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
-  Add(plan, Op::kEnterRoot);
+  if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
+  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
+  Add(plan, Op::kEnterRoot).optional = context.no_pivot;
+  if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
+  if (context.bundle) mounts.FinishBundle();
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);
 
-  MXC_TRY(PlanProcess(plan, *spec.process));
+  MXC_TRY(PlanProcess(plan, *spec.process, context));
   if (extension.landlock && extension.landlock->enabled) {
     oci::LandlockSpec landlock = *extension.landlock;
     if (extension.nesting) landlock.files = false;
@@ -285,7 +268,32 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
+  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec, context));
   if constexpr (kWeakenable) WeakenPlan(plan);
+  return plan;
+}
+
+Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+                           const JoinedNamespace& container) {
+  if (!spec.process) return Error(Code::kInvalid, "/process: missing");
+  if (extension.landlock && extension.landlock->enabled) {
+    return Error(Code::kUnsupported, "/annotations/dev.mxc.landlock: its rules can't be applied to a process that enters later");
+  }
+  Plan plan;
+  plan.bundle.wanted = true;
+  plan.process.user_namespace = (container.type & CLONE_NEWUSER) != 0;
+  plan.process.keep_groups = KeepsGroups(spec);
+  if (container.type != 0) plan.bundle.joins.push_back(container);
+  plan.bundle.join_cgroup = context.cgroup_tasks;
+  plan.uid = spec.process->user.uid;
+  plan.gid = spec.process->user.gid;
+  plan.reaper = false;
+  if (plan.process.user_namespace) Add(plan, Op::kSetIds);
+  Add(plan, Op::kTieToParent);
+  if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
+  MXC_TRY(PlanProcess(plan, *spec.process, context));
+  MXC_TRY(PlanFilters(plan, spec, extension, context));
+  MXC_TRY(FinishBundlePlan(plan, spec));
   return plan;
 }
 

@@ -11,6 +11,10 @@
 #include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
 
+namespace mxc::cgroup {
+struct CgroupMounts;
+}
+
 namespace mxc::sandbox {
 
 // What the caller knows of itself and has prepared.
@@ -18,22 +22,38 @@ struct PlanContext {
   // A plain OCI bundle: missing mount points are made in its root file system, setting up is done as the root of its user
   // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
   bool bundle = false;
+  bool exec = false;           // another process of a running container
+  std::string container_id;    // names the container's own groups of kernel objects
+  bool new_keyring = false;    // a session keyring of the container's own
+  bool wsl = false;            // a bundle is kept from AF_VSOCK, which under WSL leads to Windows' drives
   bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace
+  bool capable = false;        // bundles: CAP_SYS_ADMIN in the caller's own user namespace, whichever that is
   uint32_t uid = 0, gid = 0;   // the caller's
   uint32_t id_base = 0;        // privileged: first host id of a range that nothing else uses (id_range.h)
   int landlock_abi = 0;        // 0: none
   std::vector<int> cgroup_tasks;  // open `tasks` or `cgroup.procs` files to join by writing 0
   int cgroup_directory = -1;      // v2: for CLONE_INTO_CGROUP, instead of cgroup_tasks
   std::string seccomp_cache;      // folder for compiled filters; "": none
+  std::string bundle_path;        // bundles: what relative paths of the spec start from
+  bool no_pivot = false;          // bundles: MS_MOVE and chroot(2) instead of pivot_root(2), which a root on initramfs can't
+  const cgroup::CgroupMounts* cgroup_mounts = nullptr;  // bundles: what a mount of type "cgroup" shows; null: none
 };
 
 // Errors: kNotFound with the path of a required mount that is missing; kUnsupported with the field this host can't
 // enforce; kRefused where rules contradict each other; kInvalid for names the kernel doesn't know.
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context);
 
+// A process that enters a running container by `container` (a pidfd and the namespaces to join at once): spec.process
+// under the rest of the container's spec. Errors: as BuildPlan.
+Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+                           const JoinedNamespace& container);
+
 // The host id that owns what covers denied paths, for a privileged caller. Host root is never mapped (decision 10), so
 // what it owns nobody inside can open; with the host's own ids inside, the overflow id serves, which no account has.
 uint32_t CoverOwner(const Plan& plan);
+
+// CAP_SYS_ADMIN in the caller's user namespace.
+bool IsCapable();
 
 // The caller is root in the initial user namespace with CAP_SYS_ADMIN.
 bool IsPrivileged();

@@ -42,6 +42,13 @@ std::string Unescape(std::string_view text) {
   return plain;
 }
 
+// Absolute, without "." and "..", and without a slash too many.
+bool IsNormal(const std::string& path) {
+  return path.starts_with('/') && path.find("//") == std::string::npos &&
+         (path + "/").find("/./") == std::string::npos && (path + "/").find("/../") == std::string::npos &&
+         (path.size() == 1 || !path.ends_with('/'));
+}
+
 // The fields: id, parent, major:minor, root, mount point, …
 std::optional<HostMount> ParseMount(std::string_view line) {
   std::string_view fields[5];
@@ -63,22 +70,23 @@ std::optional<HostMount> ParseMount(std::string_view line) {
 bool HostObject::directory() const { return S_ISDIR(mode); }
 bool HostObject::regular() const { return S_ISREG(mode); }
 
-Result<HostObject> OpenHostObject(const std::string& path) {
+namespace {
+
+Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
-  int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  if (fd >= 0) {
-    object.canonical = path;
-  } else if (fd == -ELOOP) {
-    object.through_link = true;
+  int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  if (fd >= 0 && IsNormal(path)) object.canonical = path;
+  if (fd == -ELOOP || nofollow != 0) {
+    object.through_link = fd == -ELOOP;
     char target[4096];
     ssize_t size = ::readlink(path.c_str(), target, sizeof target);
     if (size > 0) object.link_target.assign(target, static_cast<size_t>(size));
-    fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH, 0, RESOLVE_NO_MAGICLINKS);
   }
+  if (fd == -ELOOP) fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_MAGICLINKS);
   if (fd < 0) return OpenError(path, -fd);
   object.fd = sys::UniqueFd(fd);
-  if (object.through_link) object.canonical = MXC_TRY(DescriptorPath(fd));
+  if (object.canonical.empty()) object.canonical = MXC_TRY(DescriptorPath(fd));
   struct stat found;
   if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + path, -error);
   object.device = found.st_dev;
@@ -87,6 +95,12 @@ Result<HostObject> OpenHostObject(const std::string& path) {
   object.links = found.st_nlink;
   return object;
 }
+
+}  // namespace
+
+Result<HostObject> OpenHostObject(const std::string& path) { return Open(path, 0); }
+
+Result<HostObject> OpenHostLink(const std::string& path) { return Open(path, O_NOFOLLOW); }
 
 Result<std::vector<HostMount>> ReadHostMounts() {
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY));

@@ -26,6 +26,8 @@ struct HostObject {
 
 // Errors: kNotFound when a component is missing (the only one with that code), kSystem else.
 Result<HostObject> OpenHostObject(const std::string& path);
+// The same, but a symbolic link at the end of the path is the object itself.
+Result<HostObject> OpenHostLink(const std::string& path);
 
 // One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with the octal escapes taken out.
 struct HostMount {

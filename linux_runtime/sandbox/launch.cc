@@ -5,30 +5,18 @@
 
 #include <span>
 
+#include "linux_runtime/sandbox/idmapped_mounts.h"
+#include "linux_runtime/sandbox/mount_errors.h"
 #include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/parent_process.h"
+#include "linux_runtime/sandbox/process_errors.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
 namespace {
-
-std::string MapText(const std::vector<IdRange>& map) {
-  std::string text;
-  for (const IdRange& range : map) {
-    text += std::to_string(range.inside) + " " + std::to_string(range.outside) + " " + std::to_string(range.count) + "\n";
-  }
-  return text;
-}
-
-Result<void> WriteProc(int pid, const char* file, const std::string& text) {
-  std::string path = "/proc/" + std::to_string(pid) + "/" + file;
-  sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY));
-  if (!fd.valid()) return sys::SystemError("open " + path, -fd.get());
-  long written = sys::Write(fd.get(), text.data(), text.size());
-  if (written < 0) return sys::SystemError("write \"" + text.substr(0, text.find('\n')) + "\" to " + path, static_cast<int>(-written));
-  return {};
-}
 
 // newuidmap PID INSIDE OUTSIDE COUNT … (shadow-utils): maps what /etc/subuid gives the caller.
 Result<void> RunIdMapper(const char* program, int pid, const std::vector<IdRange>& map) {
@@ -69,59 +57,6 @@ Result<void> WriteMaps(const Plan& plan, int pid) {
   return WriteProc(pid, "gid_map", MapText(plan.gid_map));
 }
 
-Result<sys::UniqueFd> OpenUserNamespace(int pid) {
-  std::string path = "/proc/" + std::to_string(pid) + "/ns/user";
-  int user = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
-  if (user < 0) return sys::SystemError("open " + path, -user);
-  return sys::UniqueFd(user);
-}
-
-// A user namespace with the given maps and nobody in it.
-Result<sys::UniqueFd> MakeUserNamespace(const std::string& uid_map, const std::string& gid_map) {
-  sys::CloneArgs args{};
-  args.flags = CLONE_NEWUSER;
-  args.exit_signal = SIGCHLD;
-  pid_t holder = sys::Clone3(&args);
-  if (holder < 0) return sys::SystemError("make a user namespace for idmapped mounts", -holder);
-  if (holder == 0) {
-    sys::Prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;) ::pause();
-  }
-  auto make = [&]() -> Result<sys::UniqueFd> {
-    MXC_TRY(WriteProc(holder, "uid_map", uid_map));
-    MXC_TRY(WriteProc(holder, "gid_map", gid_map));
-    return OpenUserNamespace(holder);
-  };
-  Result<sys::UniqueFd> made = make();
-  ::kill(holder, SIGKILL);
-  ::waitpid(holder, nullptr, 0);
-  return made;
-}
-
-// The ids on disk are the caller's, those that the mount shows the container's. Where both count alike, the container's
-// own user namespace says so already.
-Result<void> MapMounts(const Plan& plan, int pid) {
-  if (plan.prepared.empty()) return {};
-  sys::UniqueFd user;
-  if (plan.uid == plan.disk_uid && plan.gid == plan.disk_gid) {
-    user = MXC_TRY(OpenUserNamespace(pid));
-  } else {
-    user = MXC_TRY(MakeUserNamespace(MapText({{plan.disk_uid, plan.uid_map[0].outside, 1}}),
-                                     MapText({{plan.disk_gid, plan.gid_map[0].outside, 1}})));
-  }
-  for (const OwnedMount& mount : plan.prepared) {
-    sys::MountAttr attr{MOUNT_ATTR_IDMAP, 0, 0, static_cast<uint64_t>(user.get())};
-    int error = sys::MountSetattr(mount.fd, "", AT_EMPTY_PATH | AT_RECURSIVE, attr);
-    if (error == 0) continue;
-    return Error(Code::kUnsupported, "show the files of " + mount.path + " as the caller's own (idmapped mount): " +
-                                         sys::ErrnoName(-error))
-        .WithErrno(-error)
-        .WithHint("its file system, or one mounted below, can't be idmapped; start mxc as an ordinary user, or set "
-                  "x-linux.identity to \"host-root\", which is weaker");
-  }
-  return {};
-}
-
 Error CloneError(const Plan& plan, int error) {
   Error failure = sys::SystemError("create the container's namespaces", error);
   if ((plan.namespaces & CLONE_NEWUSER) != 0 && (error == EPERM || error == ENOSPC)) {
@@ -130,6 +65,100 @@ Error CloneError(const Plan& plan, int error) {
         "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns");
   }
   return failure;
+}
+
+struct Cloned {
+  pid_t pid = -1;  // or -errno
+  sys::UniqueFd pidfd;
+};
+
+Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
+  Cloned cloned;
+  int pidfd = -1;
+  sys::CloneArgs args{};
+  args.flags = plan.namespaces | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  if (plan.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
+  }
+  cloned.pid = sys::Clone3(&args);
+  if (cloned.pid == 0) {
+    parent.reset();
+    RunChild(plan, descriptors, argv);
+  }
+  cloned.pidfd.reset(pidfd);
+  return cloned;
+}
+
+// The intermediate process: joins, then makes the container's first process as its sibling (CLONE_PARENT), and tells its
+// pid. It copies the parent's memory and must not be seen from inside (CVE-2016-9962).
+[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe, const ArgvArea& argv) {
+  auto check = [&](size_t index, int error) {
+    if (error >= 0) return;
+    StatusRecord record{};
+    record.kind = StatusKind::kFailed;
+    record.step = kStepJoin;
+    record.error = -error;
+    record.pid = static_cast<int32_t>(index);
+    sys::Write(descriptors.status, &record, sizeof record);
+    ::_exit(125);
+  };
+  const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
+  check(joins.size(), sys::Prctl(PR_SET_DUMPABLE, 0));
+  for (int fd : plan.bundle.join_cgroup) check(joins.size(), static_cast<int>(sys::Write(fd, "0", 1)));
+  for (size_t index = 0; index < joins.size(); ++index) {
+    check(index, sys::SetNs(joins[index].fd, static_cast<int>(joins[index].type)));
+  }
+  sys::CloneArgs args{};
+  args.flags = plan.namespaces | CLONE_PARENT;
+  const pid_t pid = sys::Clone3(&args);
+  if (pid == 0) {
+    sys::Close(pid_pipe);
+    RunChild(plan, descriptors, argv);
+  }
+  check(joins.size(), pid);
+  sys::Write(pid_pipe, &pid, sizeof pid);
+  ::_exit(0);
+}
+
+Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
+  Cloned cloned;
+  int pid_pipe[2];
+  if (::pipe2(pid_pipe, O_CLOEXEC) != 0) {
+    cloned.pid = -errno;
+    return cloned;
+  }
+  sys::UniqueFd pid_read(pid_pipe[0]), pid_write(pid_pipe[1]);
+  const pid_t joiner = sys::Fork();
+  if (joiner == 0) {
+    parent.reset();
+    pid_read.reset();
+    JoinAndClone(plan, descriptors, pid_write.get(), argv);
+  }
+  if (joiner < 0) {
+    cloned.pid = joiner;
+    return cloned;
+  }
+  pid_write.reset();
+  if (sys::Read(pid_read.get(), &cloned.pid, sizeof cloned.pid) != sizeof cloned.pid) cloned.pid = -ECHILD;
+  while (::waitpid(joiner, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  // Our child, not waited for: the number is still its own.
+  if (cloned.pid > 0) cloned.pidfd.reset(sys::PidfdOpen(cloned.pid));
+  return cloned;
+}
+
+Error JoinError(const Plan& plan, int status, int error) {
+  StatusRecord record{};
+  if (sys::Read(status, &record, sizeof record) != sizeof record) {
+    return sys::SystemError("make the container's first process", error);
+  }
+  const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
+  const auto index = static_cast<size_t>(record.pid);
+  if (index >= joins.size()) return CloneError(plan, record.error);
+  return sys::SystemError(std::string("join the ") + joins[index].name + " namespace", record.error);
 }
 
 // A folder as stdin, stdout or stderr would be a door: openat(0, "..") leads out of the sandbox.
@@ -155,6 +184,7 @@ Result<void> CheckStandardStreams() {
 
 Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   if (!Without("streams")) MXC_TRY(CheckStandardStreams());
+  MXC_TRY(MapMounts(plan, -1));
   int status[2], parent[2];
   if (::pipe2(status, O_CLOEXEC) != 0) return sys::SystemError("make the status pipe", errno);
   sys::UniqueFd status_read(status[0]), status_write(status[1]);
@@ -166,35 +196,31 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
   launched.parent = sys::UniqueFd(parent[0]);
   sys::UniqueFd child_end(parent[1]);
 
-  int pidfd = -1;
-  sys::CloneArgs args{};
-  args.flags = plan.namespaces | CLONE_PIDFD;
-  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  if (plan.cgroup_fd >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
-  }
   // The child keeps every signal blocked until just before exec; the parent gets its mask back at once.
   sigset_t every, before;
   sigfillset(&every);
   ::sigprocmask(SIG_SETMASK, &every, &before);
-  pid_t pid = sys::Clone3(&args);
-  if (pid == 0) {
-    launched.parent.reset();
-    RunChild(plan, {status_write.get(), child_end.get()}, argv);
-  }
+  const ChildDescriptors descriptors{status_write.get(), child_end.get()};
+  Cloned cloned = plan.bundle.joins.empty() ? Clone(plan, descriptors, launched.parent, argv)
+                                            : CloneThroughJoins(plan, descriptors, launched.parent, argv);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return CloneError(plan, -pid);
-  launched.pid = pid;
-  launched.pidfd = sys::UniqueFd(pidfd);
+  const pid_t pid = cloned.pid;
   status_write.reset();
   child_end.reset();
+  if (pid < 0) {
+    if (!plan.bundle.joins.empty()) return JoinError(plan, launched.status.get(), -pid);
+    return CloneError(plan, -pid);
+  }
+  launched.pid = pid;
+  launched.pidfd = std::move(cloned.pidfd);
 
   auto finish = [&]() -> Result<void> {
-    if (!plan.parent_writes_maps) return {};
-    MXC_TRY(WriteMaps(plan, pid));
-    MXC_TRY(MapMounts(plan, pid));
+    if (!plan.parent_writes_maps && !plan.process.needs_parent()) return {};
+    if (plan.parent_writes_maps) {
+      MXC_TRY(WriteMaps(plan, pid));
+      MXC_TRY(MapMounts(plan, pid));
+    }
+    MXC_TRY(ApplyFromOutside(plan, pid));
     return launched.Continue();
   };
   Result<void> finished = finish();
@@ -207,40 +233,24 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
 }
 
 bool Launched::AwaitRoot() {
-  char here;
-  long count;
-  while ((count = sys::Read(parent.get(), &here, 1)) == -EINTR) {
-  }
-  return count == 1;
+  Word word{};
+  int fd = -1;
+  return Hear(parent.get(), &word, &fd) == 0 && word == Word::kRootStands;
 }
 
 Result<void> Launched::Continue() {
-  char go = 1;
-  long sent = sys::Check(::send(parent.get(), &go, 1, MSG_NOSIGNAL));
+  int error = Tell(parent.get(), Word::kGo);
   // Gone already: the status pipe says why.
-  if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
-    return sys::SystemError("let the container's first process go on", static_cast<int>(-sent));
+  if (error < 0 && error != -EPIPE && error != -ECONNRESET) {
+    return sys::SystemError("let the container's first process go on", -error);
   }
   return {};
 }
 
 void Launched::ReceiveConsole() {
-  char byte;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  long count;
-  while ((count = sys::Check(::recvmsg(parent.get(), &message, MSG_CMSG_CLOEXEC))) == -EINTR) {
-  }
-  cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return;
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  console.reset(fd);
+  Word word{};
+  int fd = -1;
+  if (Hear(parent.get(), &word, &fd) == 0 && word == Word::kConsole) console.reset(fd);
 }
 
 Error StepError(const Plan& plan, uint32_t step, int error) {
@@ -249,10 +259,7 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
     Error described = sys::SystemError(FormatStep(failed), error);
     std::string place = " (step " + std::to_string(step + 1) + " of " + std::to_string(plan.steps.size()) + ")";
     Error whole = Error(Code::kSystem, described.message() + place).WithErrno(error);
-    if (failed.op == Op::kProc && error == EPERM) {
-      return std::move(whole).WithHint("parts of /proc are covered where mxc runs (inside another container?), and the "
-                                       "kernel then gives no new one; run mxc outside, or as root");
-    }
+    if (const char* hint = MountHint(failed, error); hint != nullptr) return std::move(whole).WithHint(hint);
     if (error == ESTALE) {
       return std::move(whole).WithHint("the object was replaced by another one while the sandbox was being set up; run it again");
     }
@@ -260,6 +267,9 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
       return std::move(whole).WithHint("too many mounts: see sysctl fs.mount-max");
     }
     return whole;
+  }
+  if (plan.process.exact) {
+    if (std::optional<Error> described = ProcessStepError(plan, step, error)) return *std::move(described);
   }
   std::string program = plan.argv.empty() || plan.argv[0] == nullptr ? "" : plan.argv[0];
   switch (step) {
@@ -288,6 +298,8 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
       return sys::SystemError("close inherited descriptors", error);
     case kStepSeccomp:
       return sys::SystemError("install the system call filter", error);
+    case kStepReady:
+      return sys::SystemError("wait for the start of the container", error);
     default:
       break;
   }

@@ -2,54 +2,17 @@
 
 #include <algorithm>
 
-#include "linux_runtime/sandbox/names.h"
+#include "linux_runtime/sandbox/mount_options.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
 
-struct ParsedOptions {
-  uint64_t set = 0, clear = 0;          // for the mount and all below
-  uint64_t top_set = 0, top_clear = 0;  // for the mount itself
-  bool bind = false, recursive = false;
-  std::vector<std::pair<std::string, std::string>> data;  // of the file system; "" for a flag
-  bool readonly() const { return ((set | top_set) & MOUNT_ATTR_RDONLY) != 0; }
-};
-
 namespace {
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-Result<ParsedOptions> ParseOptions(const oci::Mount& mount, bool whole) {
-  ParsedOptions parsed;
-  parsed.bind = mount.type == "bind";
-  for (const std::string& text : mount.options) {
-    size_t equals = text.find('=');
-    if (equals != std::string::npos) {
-      parsed.data.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-      continue;
-    }
-    std::optional<MountOption> option = FindMountOption(text);
-    if (!option && !parsed.bind) {
-      parsed.data.emplace_back(text, "");  // the file system's own, which the kernel judges
-      continue;
-    }
-    if (!option) {
-      return Error(Code::kUnsupported, "mount option \"" + text + "\" is not one this runtime knows");
-    }
-    parsed.bind |= option->bind;
-    parsed.recursive |= option->bind_recursive;
-    // The last of two opposite options wins, as in mount(8).
-    bool below = whole || option->recursive;
-    (below ? parsed.set : parsed.top_set) &= ~option->clear;
-    (below ? parsed.clear : parsed.top_clear) &= ~option->set;
-    (below ? parsed.set : parsed.top_set) |= option->set;
-    (below ? parsed.clear : parsed.top_clear) |= option->clear;
-  }
-  return parsed;
 }
 
 // What the mount gets; the plan around it (Landlock's rules) goes by the options themselves.
@@ -62,14 +25,14 @@ uint64_t AttributesToSet(const ParsedOptions& options) {
   return attributes;
 }
 
-std::string MountField(size_t index, const char* field) {
-  return "/mounts/" + std::to_string(index) + "/" + field;
-}
+std::string MountField(size_t index, const char* field) { return "/mounts/" + std::to_string(index) + "/" + field; }
 
 static_assert(kInertAttributes == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
 constexpr const char* kDevices[] = {"null", "zero", "full", "random", "urandom", "tty"};
-constexpr std::pair<const char*, const char*> kDeviceLinks[] = {
-    {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+constexpr std::pair<const char*, const char*> kDeviceLinks[] = {{"fd", "/proc/self/fd"},
+                                                                {"stdin", "/proc/self/fd/0"},
+                                                                {"stdout", "/proc/self/fd/1"},
+                                                                {"stderr", "/proc/self/fd/2"}};
 
 }  // namespace
 
@@ -124,7 +87,8 @@ Result<void> MountPlanner::AddRoot() {
     shown_.push_back({"/", Kind::kOurTmpfs, false, true, false, "", false});
     return {};
   }
-  if (!spec_.root) return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
+  if (!spec_.root)
+    return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
   HostObject object = MXC_TRY_AS("/root/path", OpenHostObject(spec_.root->path));
   if (!object.directory()) return Error(Code::kInvalid, "/root/path: " + spec_.root->path + " is not a folder");
   Step& step = Add(Op::kBindRoot, "/");
@@ -207,7 +171,11 @@ Result<void> MountPlanner::MakeMountPoint(const std::string& path, bool director
 
 Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
   // Bind options hold for submounts too wherever our own translator wrote them; plain OCI keeps its finer words.
-  ParsedOptions options = MXC_TRY_AS(MountField(index, "options"), ParseOptions(mount, extension_.any()));
+  ParsedOptions options = MXC_TRY_AS(MountField(index, "options"), ParseMountOptions(mount, extension_.any()));
+  if (!options.bundle_only.empty()) {
+    return Error(Code::kUnsupported,
+                 MountField(index, "options") + ": \"" + options.bundle_only + "\" is for plain bundles only");
+  }
   MXC_TRY(AddPassages(mount.destination));
   if (options.bind) return AddBind(mount, index, options);
 
@@ -235,8 +203,8 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
     if (path == "/dev" && type.op == Op::kTmpfs) MXC_TRY(AddDevices());
     return {};
   }
-  return Error(Code::kUnsupported, MountField(index, "type") + ": file system \"" + mount.type +
-                                       "\" can't be mounted in a sandbox")
+  return Error(Code::kUnsupported,
+               MountField(index, "type") + ": file system \"" + mount.type + "\" can't be mounted in a sandbox")
       .WithHint("known: bind, tmpfs, proc, devpts, mqueue");
 }
 
@@ -255,8 +223,9 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
 
   if (if_present && !object.link_target.empty()) {
     // A link of the base system (/bin → usr/bin) stays a link when what it leads to is shown.
-    std::string target = object.link_target.starts_with('/') ? object.link_target
-                                                             : JoinPath(ParentOf(mount.destination), "/" + object.link_target);
+    std::string target = object.link_target.starts_with('/')
+                             ? object.link_target
+                             : JoinPath(ParentOf(mount.destination), "/" + object.link_target);
     bool shown = std::any_of(spec_.mounts.begin(), spec_.mounts.end(), [&](const oci::Mount& other) {
       return &other != &mount && IsBelow(other.destination, target);
     });
@@ -302,7 +271,8 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   }
   plan_.steps.push_back(step);
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
-  shown_.push_back({path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
+  shown_.push_back(
+      {path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
   if (options.readonly() && caller_owned) readonly_grants_.push_back(mount.destination);
   if (options.readonly()) readonly_objects_.emplace_back(path, std::move(object));
   return {};
@@ -357,11 +327,13 @@ std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
   const Shown* holder = Locate(kConfiguration);
   const bool passage = std::any_of(passages_.begin(), passages_.end(),
                                    [](const std::string& path) { return IsBelow(kConfiguration, path); });
-  const bool configuration = holder != nullptr && holder->kind == Kind::kOurTmpfs && !passage && made_.contains(kConfiguration);
+  const bool configuration =
+      holder != nullptr && holder->kind == Kind::kOurTmpfs && !passage && made_.contains(kConfiguration);
   if (configuration) paths.push_back({kConfiguration, LandlockAccess::kReadOnly, true});
   for (const Shown& shown : shown_) {
-    bool sealed = shown.kind == Kind::kHost && shown.writable &&
-                  std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
+    bool sealed =
+        shown.kind == Kind::kHost && shown.writable &&
+        std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
     if (sealed) {
       AddSealedTree(shown, paths);
       continue;

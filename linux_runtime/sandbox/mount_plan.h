@@ -13,16 +13,22 @@
 
 namespace mxc::sandbox {
 
+struct ParsedOptions;
+
 // MOUNT_ATTR_* of folders that hold nothing a program may run.
 inline constexpr uint64_t kInertAttributes = 2 | 4 | 8;  // nosuid, nodev, noexec
 
 class MountPlanner {
  public:
   // prepare: bind mounts are cloned here, by the privileged parent, for the child to attach; else the child clones.
-  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, bool prepare)
-      : plan_(plan), spec_(spec), extension_(extension), prepare_(prepare) {}
+  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+               bool prepare)
+      : plan_(plan), spec_(spec), extension_(extension), context_(context), prepare_(prepare) {}
 
   Result<void> Build();
+  // Of a plain bundle: what comes before its root is entered, and what comes after, when hooks may have added mounts.
+  Result<void> BuildBundle();
+  void FinishBundle();
 
   // For Landlock: what is shown where, with which access.
   std::vector<LandlockPath> LandlockPaths() const;
@@ -34,12 +40,12 @@ class MountPlanner {
  private:
   enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
   struct Shown {
-    std::string path;    // in the container
+    std::string path;  // in the container
     Kind kind;
     bool writable = false;
     bool directory = true;
     bool device = false;
-    std::string source;  // kHost: canonical
+    std::string source;    // kHost: canonical
     bool granted = false;  // kHost: by the policy, not a part of the base system
   };
   // An object that a rule holds, with its other hard links in granted trees.
@@ -50,14 +56,45 @@ class MountPlanner {
   };
   struct ContainerName {
     std::string path;
-    std::string host;    // canonical name on the host
+    std::string host;  // canonical name on the host
     const Shown* shown;
   };
+
+  // ---- plain bundles: mount_plan_bundle.cc, mount_plan_devices.cc ----
+  Result<void> AddBundleRoot();
+  Result<void> AddBundleMount(const oci::Mount& mount, size_t index);
+  Result<void> AddBundleBind(const oci::Mount& mount, const std::string& path, size_t index,
+                             const ParsedOptions& options);
+  Result<void> AddFilesystem(const oci::Mount& mount, const std::string& path, size_t index, ParsedOptions& options);
+  Result<void> AddRemount(const std::string& path, size_t index, const ParsedOptions& options);
+  Result<void> AddCgroup(const std::string& path, size_t index, const ParsedOptions& options);
+  Result<void> AddLabel(const oci::Mount& mount, ParsedOptions& options);
+  // kPoint* of a destination. Errors: kRefused for one on or inside /proc that runc refuses, too.
+  Result<uint32_t> PointFlags(const std::string& path, size_t index, bool is_proc) const;
+  // The source of a bind: a copy of its mount, where this process may make one, else what the child makes one of.
+  Result<void> PlanSource(Step& step, const HostObject& object);
+  Result<void> PlanMountIds(const oci::Mount& mount, size_t index, const ParsedOptions& options, const Step& step);
+  // The options as one text, for mount(2).
+  static std::string DataOf(const ParsedOptions& options);
+  // The container's user namespace owns its network namespace.
+  bool OwnsNetwork() const;
+  bool InUserNamespace() const;
+  Result<void> AddBundleDevices();
+  Result<void> AddListedDevice(const oci::Device& device, const std::string& field);
+  void AddDeviceLink(const char* path, const char* target, bool replace);
+  bool IsDestination(const std::string& path) const;
+  // What a path of the container, without links on the way, is on the host; "" for one of a file system made for it. In a
+  // sandbox of ours, where paths inside are paths outside, the path itself.
+  std::string HostName(const std::string& path) const;
+  // The object that a path of the container names: in a bundle by the links of its image, which stay inside.
+  Result<HostObject> OpenNamed(const std::string& path) const;
+  // A path of the spec on the host, which may be relative to the bundle.
+  std::string HostPath(const std::string& path) const;
 
   Result<void> AddRoot();
   Result<void> AddFiles();
   Result<void> AddMount(const oci::Mount& mount, size_t index);
-  Result<void> AddBind(const oci::Mount& mount, size_t index, const struct ParsedOptions& options);
+  Result<void> AddBind(const oci::Mount& mount, size_t index, const ParsedOptions& options);
   Result<void> AddDevices();
   Result<void> AddDevice(const std::string& name);
   // A folder that is denied but holds something granted: may be traversed, not listed.
@@ -103,15 +140,17 @@ class MountPlanner {
   Plan& plan_;
   const oci::Spec& spec_;
   const oci::Extension& extension_;
+  const PlanContext& context_;
   bool prepare_;
+  std::vector<std::string> sealed_mounts_;  // bundles: read-only once everything is mounted
   std::vector<Shown> shown_;
   std::set<std::string> made_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
   std::vector<std::string> readonly_grants_;  // as the policy names them
-  std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
+  std::deque<oci::DeniedPath> stand_ins_;     // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
-  std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
+  std::set<std::pair<std::string, std::string>> sealed_;              // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;

@@ -23,17 +23,18 @@ void MountPlanner::LinksOnTheWay(const std::string& path, std::set<std::string>&
       continue;
     }
     std::string next = JoinPath(at, "/" + part);
+    const std::string host = HostName(next);
     struct stat found;
-    if (::lstat(next.c_str(), &found) != 0) return;
+    if (::lstat(host.c_str(), &found) != 0) return;
     if (!S_ISLNK(found.st_mode)) {
       at = std::move(next);
       continue;
     }
-    for (const ContainerName& name : ContainerNames(next)) {
+    for (const ContainerName& name : ContainerNames(host)) {
       if (name.shown->writable && name.path != name.shown->path) links.insert(name.path);
     }
     char target[4096];
-    const ssize_t size = ::readlink(next.c_str(), target, sizeof target);
+    const ssize_t size = ::readlink(host.c_str(), target, sizeof target);
     if (size <= 0) return;
     ++followed;
     if (target[0] == '/') at = "/";

@@ -69,7 +69,7 @@ Result<void> MountPlanner::AddProtected() {
 }
 
 Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
-  Result<HostObject> object = OpenHostObject(rule.path);
+  Result<HostObject> object = OpenNamed(rule.path);
   if (object.ok()) {
     objects.push_back({&rule, std::move(object).value(), {}});
     return {};
@@ -82,7 +82,7 @@ Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::
 Result<void> MountPlanner::HoldUnreachable(const oci::DeniedPath& rule, std::vector<HeldObject>& objects) {
   // The folder that the caller may not enter may be the caller's own, who inside can give back the right: it is held.
   for (std::string above = ParentOf(rule.path); above != "/"; above = ParentOf(above)) {
-    Result<HostObject> folder = OpenHostObject(above);
+    Result<HostObject> folder = OpenNamed(above);
     if (folder.ok()) return HoldInstead(rule, above, std::move(folder).value(), objects);
     if (folder.error().system_errno() != EACCES) return std::move(folder).error();
   }
@@ -126,11 +126,11 @@ bool MountPlanner::BelowCover(const std::string& path) const {
 Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
   // The part that exists decides where the name could appear.
   std::string existing = ParentOf(rule.path);
-  Result<HostObject> folder = OpenHostObject(existing);
+  Result<HostObject> folder = OpenNamed(existing);
   while (!folder.ok() && existing != "/") {
     if (folder.error().code() != Code::kNotFound) return std::move(folder).error();
     existing = ParentOf(existing);
-    folder = OpenHostObject(existing);
+    folder = OpenNamed(existing);
   }
   if (!folder.ok()) return std::move(folder).error();
   // Nothing can appear below a file, but in its place: a .git that names another folder, removed and made anew.

@@ -1,6 +1,5 @@
 #include "linux_runtime/sandbox/names.h"
 
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <array>
@@ -32,33 +31,6 @@ constexpr std::pair<std::string_view, int> kRlimits[] = {
     {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
-struct Flag {
-  std::string_view name;
-  uint64_t set, clear;
-};
-
-// The access-time modes are one field of the attribute, so setting one clears the field first.
-constexpr Flag kFlags[] = {
-    {"ro", MOUNT_ATTR_RDONLY, 0},
-    {"rw", 0, MOUNT_ATTR_RDONLY},
-    {"nosuid", MOUNT_ATTR_NOSUID, 0},
-    {"suid", 0, MOUNT_ATTR_NOSUID},
-    {"nodev", MOUNT_ATTR_NODEV, 0},
-    {"dev", 0, MOUNT_ATTR_NODEV},
-    {"noexec", MOUNT_ATTR_NOEXEC, 0},
-    {"exec", 0, MOUNT_ATTR_NOEXEC},
-    {"noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
-    {"relatime", MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
-    {"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME},
-    {"nodiratime", MOUNT_ATTR_NODIRATIME, 0},
-    {"diratime", 0, MOUNT_ATTR_NODIRATIME},
-    {"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0},
-    {"symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW},
-};
-
-// Every mount of ours is private: what is mounted on one side never shows up on the other.
-constexpr std::string_view kIgnored[] = {"defaults", "private", "rprivate", "async", "auto", "nouser", "silent"};
-
 }  // namespace
 
 std::optional<int> CapabilityNumber(std::string_view name) {
@@ -68,6 +40,12 @@ std::optional<int> CapabilityNumber(std::string_view name) {
     if (kCapabilities[number] == name) return static_cast<int>(number);
   }
   return std::nullopt;
+}
+
+std::string CapabilityName(int number) {
+  const size_t index = static_cast<size_t>(number);
+  if (index >= kCapabilities.size()) return "capability " + std::to_string(number);
+  return "CAP_" + std::string(kCapabilities[index]);
 }
 
 std::optional<int> RlimitNumber(std::string_view name) {
@@ -82,37 +60,6 @@ std::string_view RlimitName(int resource) {
     if (number == resource) return known;
   }
   return "";
-}
-
-std::optional<MountOption> FindMountOption(std::string_view name) {
-  MountOption option;
-  if (name == "bind" || name == "rbind") {
-    option.bind = true;
-    option.bind_recursive = name == "rbind";
-    return option;
-  }
-  for (std::string_view ignored : kIgnored) {
-    if (ignored == name) {
-      option.ignored = true;
-      return option;
-    }
-  }
-  auto find = [](std::string_view wanted) -> const Flag* {
-    for (const Flag& flag : kFlags) {
-      if (flag.name == wanted) return &flag;
-    }
-    return nullptr;
-  };
-  const Flag* flag = find(name);
-  // "rro" is "ro" for everything below as well; "ro" itself starts with r, so the plain names go first.
-  if (flag == nullptr && name.starts_with('r')) {
-    flag = find(name.substr(1));
-    option.recursive = flag != nullptr;
-  }
-  if (flag == nullptr) return std::nullopt;
-  option.set = flag->set;
-  option.clear = flag->clear;
-  return option;
 }
 
 }  // namespace mxc::sandbox

@@ -13,6 +13,7 @@
 
 #include "linux_runtime/sandbox/cover_source.h"
 #include "linux_runtime/sandbox/landlock.h"
+#include "linux_runtime/sandbox/process_plan.h"
 #include "linux_runtime/sandbox/seccomp.h"
 #include "linux_runtime/sys/fd.h"
 
@@ -47,14 +48,46 @@ enum class Op : uint8_t {
   kHostname,        // text
   kDomainname,      // text
   kLoopbackUp,      // the network namespace's lo
+  // Of plain bundles.
+  kJoinNamespace,   // fd, flags: CLONE_NEW*; text: which
+  kHooks,           // the parent runs prestart and createRuntime hooks, then the child its createContainer hooks
+  kConsole,         // a PTY of the container's devpts; mode 1: its slave is bound on /dev/console
+  // Of a bundle's process; see apply_process.h.
+  kSysctl,          // path below /proc/sys → text; fd: the host's /proc
+  kWorkingFolder,   // path is made where it is missing
+  kFilesystem,      // a new file system of `type` on path; text: its source; options, flags
+  kDevice,          // path becomes a node of `mode`, numbers in `device`, of uid `flags` and gid `extra`; where the kernel
+                    // allows none, text (host) is bound instead
+  kHostDevice,      // text (host), a node of `mode` with numbers `device`, on path
+  kDeviceLink,      // path becomes a link to text; what is there already stays, unless `replace`
+  kCopyLink,        // path is a link to text, or becomes one
+  kRemount,         // the mount at path gets flags
+  kPropagation,     // after kEnterRoot: the root's; flags: MS_*
+  kTimeNamespace,   // a new time namespace with the offsets in text; fd: the host's /proc
+  kAppArmorLabel,   // from exec on: path below /proc, text; fd: the host's /proc
+  kSelinuxLabel,    // the same
+  kSessionKeyring,  // a session keyring of the container's own
 };
+
+// How a bundle's mount point is found in its root. Links lead below the root, and what is missing is made, unless said.
+inline constexpr uint32_t kPointInBundle = 1;
+inline constexpr uint32_t kPointNoFollow = 2;  // a link at the end is the mount point itself
+inline constexpr uint32_t kPointNoLinks = 4;   // no link anywhere on the way
+inline constexpr uint32_t kPointOnProc = 8;    // it may lie on a proc file system
 
 struct Step {
   Op op;
   bool directory = false;
   bool recursive = false;
-  bool optional = false;              // a missing path is no error (kMask, kReadonly, kPin)
+  // A missing path is no error (kMask, kReadonly, kPin); a group that has no id in the user namespace is left out
+  // (kFilesystem); without pivot_root (kEnterRoot).
+  bool optional = false;
   bool verify = false;                // the object found must be (device, inode)
+  bool copy_up = false;               // kFilesystem: starts with what lies at path
+  bool nofollow = false;              // text may end in a link, which is then meant itself
+  bool replace = false;
+  bool or_bind = false;               // kFilesystem: where the kernel allows no new one, fd, else text (host), is bound
+  bool keep_mode = false;             // kFilesystem: the mode of what lies at path goes to `mode` of the new file system
   const char* path = "";
   const char* text = "";
   size_t size = 0;
@@ -63,6 +96,11 @@ struct Step {
   uint32_t mode = 0;
   uint64_t flags = 0;                 // MOUNT_ATTR_* to set
   uint64_t clear = 0;                 // MOUNT_ATTR_* to clear
+  uint64_t top_flags = 0, top_clear = 0;  // the same for the mount itself, where `recursive` are the others
+  uint32_t propagation = 0;           // MS_*, with MS_REC; MS_SLAVE | MS_SHARED: one after the other. 0: private
+  uint32_t point = 0;                 // kPoint*; 0: a mount point of a plan that made it
+  uint32_t legacy = 0;                // kFilesystem: MS_* for mount(2), which then makes the mount
+  const char* type = "";              // kFilesystem
   uint64_t extra = 0;
   uint64_t device = 0, inode = 0;
 };
@@ -75,12 +113,16 @@ struct Rlimit {
 // A map of one user or group range, as a line of /proc/PID/uid_map.
 struct IdRange {
   uint32_t inside = 0, outside = 0, count = 0;
+  bool operator==(const IdRange&) const = default;
 };
 
-// A detached mount that is idmapped once the container's user namespace exists, so that its files are the caller's.
+// A detached mount that is idmapped once the container's user namespace exists: so that its files are the caller's, or as
+// the maps say.
 struct OwnedMount {
   std::string path;
   int fd = -1;
+  std::vector<IdRange> uid_map = {}, gid_map = {};  // as of a user namespace; empty: the caller's ids
+  bool below = true;  // what is mounted below, too
 };
 
 // How a denied or protected name is held; see CoverKeeper.
@@ -100,6 +142,38 @@ struct ShownPath {
   std::string path;
   const char* access = "";   // "deny", "ro", "rw"
   bool landlock = false;     // Landlock's rules, where the run has them, say the same as the mounts
+};
+
+// A namespace that exists already. type: CLONE_NEW*, or 0 with a pidfd as fd: `types` of setns(2) at once.
+struct JoinedNamespace {
+  int fd = -1;
+  uint64_t type = 0;
+  const char* name = "";
+};
+
+// A hook of an OCI bundle, ready for execve. argv and env are null-terminated.
+struct PlannedHook {
+  const char* path = "";
+  std::vector<const char*> argv, env;
+  int timeout_ms = -1;  // -1: none
+  const char* field = "";  // "hooks.createContainer[0]"
+};
+
+// What only the containers of plain bundles have.
+struct BundlePlan {
+  bool wanted = false;
+  // Joined by an intermediate process before the container's first one is made, in this order: processes of a pid, time
+  // or user namespace are its members from birth.
+  std::vector<JoinedNamespace> joins;
+  std::vector<int> join_cgroup;        // files that the intermediate process writes 0 into, before it joins anything
+  bool runtime_hooks = false;          // the parent has hooks to run at kHooks
+  std::vector<PlannedHook> create_container, start_container;
+  int state_creating = -1, state_created = -1;  // memory files with the container's state as JSON, for hooks
+  int hook_output = -1;                // memory file for what hooks print
+  int start_fifo = -1;                 // the child waits for a byte there before it executes the program; -1: doesn't wait
+  int start_status = -1;               // takes over from the status pipe once the parent goes away
+  unsigned preserved = 0;              // descriptors from 3 on that the program gets
+  uint16_t rows = 0, columns = 0;      // of the console; 0: the kernel's default
 };
 
 class Plan {
@@ -129,10 +203,12 @@ class Plan {
   bool no_new_privileges = true;
   uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N
   std::vector<Rlimit> rlimits;
+  ProcessPlan process;                      // of a bundle
   LandlockPlan landlock;
   bool use_landlock = false;
   std::vector<SeccompProgram> seccomp;      // installed in order, the last one last
 
+  BundlePlan bundle;
   std::vector<GuardedPath> guarded;
   std::vector<ShownPath> shown;             // not the base system
   std::vector<std::string> notes;           // what was decided differently from what the spec's words say, and why
@@ -140,6 +216,8 @@ class Plan {
 
   // Copies text into storage that lives as long as the plan.
   const char* Intern(std::string_view text) { return strings_.emplace_back(text).c_str(); }
+  // The same for what the child fills in.
+  char* InternMutable(std::string text) { return strings_.emplace_back(std::move(text)).data(); }
   const char* const* InternOptions(std::vector<const char*> options) {
     options.push_back(nullptr);
     return options_.emplace_back(std::move(options)).data();
@@ -157,5 +235,6 @@ class Plan {
 // One line a step, without descriptor or inode numbers: "bind /usr on /usr (ro, nosuid, nodev, recursive)".
 std::string FormatPlan(const Plan& plan);
 std::string FormatStep(const Step& step);
+std::string FormatProcess(const Plan& plan);  // of a bundle
 
 }  // namespace mxc::sandbox

@@ -16,8 +16,8 @@ struct StatusRecord {
   StatusKind kind;
   uint32_t step;          // kFailed: index into Plan::steps, or kStep* below
   int32_t error;          // kFailed: errno
-  int32_t pid;            // kStarted
-  int32_t wait_status;    // kExited
+  int32_t pid;            // kStarted; kStepHook: the hook's index in its list; kStepJoin: the namespace's index
+  int32_t wait_status;    // kExited; kStepHook: of the hook, 0 when it was not run or had no time left
   uint32_t reserved;
   uint64_t user_us;       // kExited: CPU time in user mode, microseconds
   uint64_t system_us;     // kExited
@@ -35,6 +35,21 @@ inline constexpr uint32_t kStepChdir = 0xffffff06;
 inline constexpr uint32_t kStepDescriptors = 0xffffff07;
 inline constexpr uint32_t kStepSeccomp = 0xffffff08;
 inline constexpr uint32_t kStepNotDumpable = 0xffffff09;
+inline constexpr uint32_t kStepJoin = 0xffffff0a;
+inline constexpr uint32_t kStepHook = 0xffffff0b;       // startContainer; createContainer hooks fail at their plan's step
+inline constexpr uint32_t kStepReady = 0xffffff0c;      // the talk with the runtime at the end of `create`
+// Of a bundle's process.
+inline constexpr uint32_t kStepGroups = 0xffffff10;
+inline constexpr uint32_t kStepGid = 0xffffff11;
+inline constexpr uint32_t kStepUid = 0xffffff12;
+inline constexpr uint32_t kStepStreams = 0xffffff13;
+inline constexpr uint32_t kStepAffinity = 0xffffff14;
+inline constexpr uint32_t kStepScheduler = 0xffffff15;
+inline constexpr uint32_t kStepIoPriority = 0xffffff16;
+inline constexpr uint32_t kStepMemoryPolicy = 0xffffff17;
+inline constexpr uint32_t kStepPersonality = 0xffffff18;
+inline constexpr uint32_t kStepFindProgram = 0xffffff19;  // args[0] as its user sees it: ENOENT 127, EACCES 126
+inline constexpr uint32_t kStepInitialAffinity = 0xffffff1a;
 inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* number
 
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,8 +63,15 @@ inline int OpenAt2(int dir, const char* path, uint64_t flags, uint64_t mode, uin
   return static_cast<int>(Check(::syscall(SYS_openat2, dir, path, &how, sizeof how)));
 }
 // A path of the container, resolved as if `root` were /: no symbolic link or ".." leaves it, no magic link is followed.
-inline int OpenInRoot(int root, const char* path, uint64_t flags, uint64_t mode = 0) {
-  return OpenAt2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+inline int OpenInRoot(int root, const char* path, uint64_t flags, uint64_t mode = 0, uint64_t resolve = 0) {
+  // EAGAIN: somewhere on the machine something was renamed while "..", of a link in most cases, was looked up.
+  for (int attempt = 0;; ++attempt) {
+    int fd = OpenAt2(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);
+    if (fd != -EAGAIN || attempt == 1000) return fd;
+  }
+}
+inline int ExecveAt(int dir, const char* path, char* const* argv, char* const* env, int flags) {
+  return static_cast<int>(Check(::syscall(SYS_execveat, dir, path, argv, env, flags)));
 }
 inline int Close(int fd) { return static_cast<int>(Check(::close(fd))); }
 inline long Read(int fd, void* data, size_t size) { return Check(::read(fd, data, size)); }
@@ -72,6 +80,21 @@ inline int Mkdir(int dir, const char* path, mode_t mode) { return static_cast<in
 inline int Symlink(const char* target, int dir, const char* path) {
   return static_cast<int>(Check(::symlinkat(target, dir, path)));
 }
+// mknod(2) without the umask. Between clone and exec there is one thread, whose umask it is.
+inline int Mknod(int dir, const char* path, mode_t mode, dev_t device) {
+  const mode_t before = ::umask(0);
+  const int error = static_cast<int>(Check(::mknodat(dir, path, mode, device)));
+  ::umask(before);
+  return error;
+}
+inline int Chown(int dir, const char* path, uid_t uid, gid_t gid) {
+  return static_cast<int>(Check(::fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW)));
+}
+inline int Unlink(int dir, const char* path) { return static_cast<int>(Check(::unlinkat(dir, path, 0))); }
+inline long Readlink(int dir, const char* path, char* target, size_t size) {
+  return Check(::readlinkat(dir, path, target, size));
+}
+inline int Fstatfs(int fd, struct statfs* out) { return static_cast<int>(Check(::fstatfs(fd, out))); }
 inline int Chmod(int fd, mode_t mode) { return static_cast<int>(Check(::fchmod(fd, mode))); }
 inline int Fstat(int fd, struct stat* out) { return static_cast<int>(Check(::fstat(fd, out))); }
 inline int Fchdir(int fd) { return static_cast<int>(Check(::fchdir(fd))); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/base/version.h"
 #include "shared/client/prepare.h"
 #include "shared/oci/json.h"
 #include "shared/policy/explain.h"

@@ -8,8 +8,6 @@
 
 namespace mxc::client {
 
-inline constexpr char kVersion[] = "0.1.0";
-
 // What to print on standard output.
 Result<std::string> RunSpecCommand(const Options& options, Host& host);
 Result<std::string> RunCheckCommand(const Options& options, Host& host);

@@ -193,11 +193,20 @@ Json Write(const T& value) {
 
 }  // namespace
 
-Result<Spec> ReadSpec(std::string_view json, const std::string& source) {
+template <class T>
+Result<T> ReadPart(std::string_view json, const std::string& source) {
   Json document = MXC_TRY(ParseStrictJson(json, source, kMaxSpecBytes));
-  Spec spec;
+  T part;
   Reader reader(source);
-  if (!reader.Read(document, spec)) return std::move(reader).TakeError();
+  if (!reader.Read(document, part)) return std::move(reader).TakeError();
+  return part;
+}
+
+Result<Process> ReadProcess(std::string_view json, const std::string& source) { return ReadPart<Process>(json, source); }
+Result<Resources> ReadResources(std::string_view json, const std::string& source) { return ReadPart<Resources>(json, source); }
+
+Result<Spec> ReadSpec(std::string_view json, const std::string& source) {
+  Spec spec = MXC_TRY(ReadPart<Spec>(json, source));
   auto extension = ReadExtension(spec.annotations);
   if (!extension.ok()) {
     Error error = std::move(extension).error();

@@ -20,6 +20,10 @@ inline constexpr size_t kMaxSpecBytes = 16u << 20;
 // What the values mean isn't checked: validate.h.
 Result<Spec> ReadSpec(std::string_view json, const std::string& source);
 
+// The objects of /process (for exec) and /linux/resources (for update) by themselves. Errors as above.
+Result<Process> ReadProcess(std::string_view json, const std::string& source);
+Result<Resources> ReadResources(std::string_view json, const std::string& source);
+
 // The specification as JSON text; `pretty`: indented by two spaces. ReadSpec(WriteSpec(x)) == x for values whose strings
 // are UTF-8 (JSON can't say others; their bytes become U+FFFD) and hold no NUL.
 std::string WriteSpec(const Spec& spec, bool pretty);

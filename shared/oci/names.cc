@@ -47,6 +47,7 @@ constexpr std::string_view kPolicyFlags[] = {"NUMA_BALANCING", "RELATIVE_NODES",
 
 bool IsNamespaceType(std::string_view name) { return OneOf(name, kNamespaces); }
 bool IsCapability(std::string_view name) { return OneOfWithPrefix(name, "CAP_", kCapabilities); }
+std::span<const std::string_view> CapabilityNames() { return kCapabilities; }
 bool IsRlimit(std::string_view name) { return OneOfWithPrefix(name, "RLIMIT_", kRlimits); }
 bool IsSchedulerPolicy(std::string_view name) { return OneOfWithPrefix(name, "SCHED_", kSchedulers); }
 bool IsSchedulerFlag(std::string_view name) { return OneOfWithPrefix(name, "SCHED_FLAG_", kSchedulerFlags); }

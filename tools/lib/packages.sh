@@ -9,7 +9,8 @@ declare -A MXC_PACKAGES=(
     libsodium-dev"
   [mingw]="g++-mingw-w64-x86-64-posix dpkg-dev"
   [wine]="wine64"
-  [test]="python3-numpy python3-jsonschema python3-yaml uidmap util-linux procps iproute2 ninja-build ccache strace"
+  [test]="python3-numpy python3-jsonschema python3-yaml uidmap util-linux procps iproute2 ninja-build ccache strace
+    busybox-static"
   [bench]="bubblewrap crun runc python3-numpy"
   [lint]="clang-format-14 clang-tidy-14 shellcheck"
   [fuzz]="clang-14 libclang-rt-14-dev|libclang-common-14-dev"

@@ -1,0 +1,26 @@
+// The talk between a container's first process and the runtime that starts it, over a SOCK_SEQPACKET pair: one byte a
+// message, with a descriptor where the word brings one. The runtime answers kGo, or closes its end, which ends the child.
+#pragma once
+
+#include <cstdint>
+
+namespace mxc::sandbox {
+
+enum class Word : uint8_t {
+  kGo = 1,         // runtime → child: go on
+  kRootStands,     // the root stands and nothing has entered it yet: a keeper of covers may start
+  kHooks,          // the mounts stand, before pivot_root: time for prestart and createRuntime hooks
+  kConsole,        // with the PTY's master
+  kListener,       // with the descriptor of a seccomp listener
+  kReady,          // everything up to the start is done
+  kFree,           // the child no longer dies with the runtime
+};
+
+// Async-signal-safe. `fd` -1: none. 0 or -errno.
+int Tell(int socket, Word word, int fd = -1);
+// Waits for kGo; -EPIPE when the other side is gone. Async-signal-safe.
+int AwaitGo(int socket);
+// Waits for a word; fd: the descriptor that came with it, close-on-exec, or -1. 0 or -errno; -EPIPE: the other side is gone.
+int Hear(int socket, Word* word, int* fd);
+
+}  // namespace mxc::sandbox

@@ -15,15 +15,15 @@
 namespace mxc::run {
 
 struct RunOptions {
-  bool terminal = false;            // standard input and output are terminals: give the program one of its own
-  std::string runtime_directory;    // XDG_RUNTIME_DIR
-  std::string cache_directory;      // compiled filters of lists that aren't shipped; "": none
+  bool terminal = false;          // standard input and output are terminals: give the program one of its own
+  std::string runtime_directory;  // XDG_RUNTIME_DIR
+  std::string cache_directory;    // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;
 };
 
 struct RunResult {
-  report::ExitReport report;          // complete but for what only the caller knows (the policy's file, origins of grants)
-  std::optional<Error> failure;       // why the program didn't start, or why it was ended by us
+  report::ExitReport report;     // complete but for what only the caller knows (the policy's file, origins of grants)
+  std::optional<Error> failure;  // why the program didn't start, or why it was ended by us
 };
 
 // Errors: what stops a run before anything starts.

@@ -111,8 +111,8 @@ void OpenHold::ReadOrigins(const std::function<void(std::string_view, std::strin
     auto* event = reinterpret_cast<fanotify_event_metadata*>(buffer);
     for (; FAN_EVENT_OK(event, size); event = FAN_EVENT_NEXT(event, size)) {
       if (event->event_len < event->metadata_len + sizeof(fanotify_event_info_fid)) continue;
-      const auto* info = reinterpret_cast<const fanotify_event_info_fid*>(reinterpret_cast<char*>(event) +
-                                                                          event->metadata_len);
+      const auto* info =
+          reinterpret_cast<const fanotify_event_info_fid*>(reinterpret_cast<char*>(event) + event->metadata_len);
       if (info->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME) continue;
       // A struct file_handle, handle_bytes long, then the name.
       const char* handle = reinterpret_cast<const char*>(info->handle);

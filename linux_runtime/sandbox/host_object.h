@@ -13,13 +13,13 @@
 namespace mxc::sandbox {
 
 struct HostObject {
-  sys::UniqueFd fd;          // O_PATH
-  std::string canonical;     // without symbolic links, as the kernel tells
+  sys::UniqueFd fd;           // O_PATH
+  std::string canonical;      // without symbolic links, as the kernel tells
   bool through_link = false;  // the path led over a symbolic link
-  std::string link_target;   // of the last component, when that is a link; else ""
+  std::string link_target;    // of the last component, when that is a link; else ""
   uint64_t device = 0, inode = 0;
-  uint32_t mode = 0;         // st_mode
-  uint64_t links = 0;        // st_nlink
+  uint32_t mode = 0;   // st_mode
+  uint64_t links = 0;  // st_nlink
   bool directory() const;
   bool regular() const;
 };
@@ -32,7 +32,7 @@ Result<HostObject> OpenHostLink(const std::string& path);
 // One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with the octal escapes taken out.
 struct HostMount {
   uint64_t device = 0;
-  std::string root;        // of the mount within its file system
+  std::string root;  // of the mount within its file system
   std::string mount_point;
 };
 
@@ -51,7 +51,7 @@ bool IsBelow(const std::string& folder, const std::string& path);
 std::string RestBelow(const std::string& folder, const std::string& path);
 // folder + rest, without a double slash for "/".
 std::string JoinPath(const std::string& folder, const std::string& rest);
-std::string ParentOf(const std::string& path);   // "/a/b" → "/a", "/a" → "/"
-std::string NameOf(const std::string& path);     // "/a/b" → "b"
+std::string ParentOf(const std::string& path);  // "/a/b" → "/a", "/a" → "/"
+std::string NameOf(const std::string& path);    // "/a/b" → "b"
 
 }  // namespace mxc::sandbox

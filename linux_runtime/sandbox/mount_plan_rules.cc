@@ -181,9 +181,11 @@ Result<void> MountPlanner::RefuseGrantsBelow(const oci::DeniedPath& rule, const 
       return exception(other) && IsBelow(other.source, shown.source);
     });
     if (granted) continue;
-    return Error(Code::kRefused, "the grant of " + shown.path + " leads to " + shown.source + ", inside of " + rule.path +
-                                     ", which is denied (" + rule.rule + ")")
-        .WithHint("take out the one or the other; what is meant to be open inside a denied folder is granted by its name there");
+    return Error(Code::kRefused, "the grant of " + shown.path + " leads to " + shown.source + ", inside of " +
+                                     rule.path + ", which is denied (" + rule.rule + ")")
+        .WithHint(
+            "take out the one or the other; what is meant to be open inside a denied folder is granted by its name "
+            "there");
   }
   return {};
 }
@@ -232,8 +234,9 @@ Result<void> MountPlanner::HoldNames(const oci::DeniedPath& rule, const HostObje
 }
 
 Result<void> MountPlanner::SettleReadonlyAliases() {
-  bool writable = std::any_of(shown_.begin(), shown_.end(),
-                              [](const Shown& shown) { return shown.kind == Kind::kHost && shown.writable && !shown.device; });
+  bool writable = std::any_of(shown_.begin(), shown_.end(), [](const Shown& shown) {
+    return shown.kind == Kind::kHost && shown.writable && !shown.device;
+  });
   if (!writable) return {};
   for (const auto& [destination, object] : readonly_objects_) {
     for (const std::string& name : MXC_TRY(HostNames(object))) SettleReadonlyAlias(destination, object, name);
@@ -281,7 +284,8 @@ void MountPlanner::AddSealedTree(const Shown& shown, std::vector<LandlockPath>& 
   }
   for (const std::string& folder : on_the_way) {
     std::error_code error;
-    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
       std::error_code ignored;
       if (!entry->is_directory(ignored) || entry->is_symlink(ignored)) continue;
       std::string child = entry->path().string();

@@ -139,8 +139,10 @@ void ConsoleRelay::WriteConsole() {
   while (typed_sent_ < typed_size_) {
     const ssize_t size = ::write(streams_.console, typed_ + typed_sent_, typed_size_ - typed_sent_);
     if (size < 0 && WouldBlock(errno)) break;
-    if (size < 0) typed_sent_ = typed_size_;  // nobody there
-    else typed_sent_ += static_cast<size_t>(size);
+    if (size < 0)
+      typed_sent_ = typed_size_;  // nobody there
+    else
+      typed_sent_ += static_cast<size_t>(size);
   }
   UpdateEvents();
 }

@@ -67,20 +67,20 @@ class ConsoleRelay {
   Loop& loop_;
   sys::UniqueFd own_input_, own_output_;  // the terminals opened again, where that is possible
   int input_ = -1, output_ = -1;
-  size_t write_limit_ = 0;                // bytes a write to output_ may have without blocking
+  size_t write_limit_ = 0;  // bytes a write to output_ may have without blocking
   bool has_settings_ = false;
   bool raw_ = false;
   termios settings_{};
   bool started_ = false, finished_ = false;
   bool input_closed_ = false, output_broken_ = false;
   bool console_hung_up_ = false, watching_console_ = false;
-  bool heard_ = false;                    // output since the last DrainTick
+  bool heard_ = false;  // output since the last DrainTick
   Loop::TimerId look_again_ = 0;
   std::function<void()> on_drained_;
   char typed_[4096];
   size_t typed_size_ = 0, typed_sent_ = 0;
   char last_typed_ = '\n';
-  std::string shown_;                     // filtered output that is not written yet, from sent_ on
+  std::string shown_;  // filtered output that is not written yet, from sent_ on
   size_t sent_ = 0;
   TerminalFilter filter_;
 };

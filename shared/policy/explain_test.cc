@@ -36,7 +36,8 @@ TEST_CASE("limits name the policy where it named them") {
 }
 
 TEST_CASE("a whole policy fits a terminal of 80 columns, and values of the caller aren't shown") {
-  const auto policy = ResolveText(R"("filesystem":{"readwritePaths":["/home/alice"]},"x-linux":{"env":{"pass":["API_KEY"]}})");
+  const auto policy =
+      ResolveText(R"("filesystem":{"readwritePaths":["/home/alice"]},"x-linux":{"env":{"pass":["API_KEY"]}})");
   REQUIRE(policy.ok());
   std::istringstream text(AsText(Explain(*policy)));
   for (std::string line; std::getline(text, line);) {

@@ -82,7 +82,9 @@ std::string DriverOf(std::string_view devices, char type, int64_t major) {
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
     int64_t number = -1;
     auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-    if (right && error == std::errc() && number == major && end + 1 < line.data() + line.size()) return std::string(end + 1);
+    if (!right || error != std::errc() || number != major) continue;
+    std::string_view name = line.substr(std::min(static_cast<size_t>(end - line.data()) + 1, line.size()));
+    if (!name.empty()) return std::string(name);
   }
   return "";
 }

@@ -42,6 +42,7 @@ class Container {
 
  private:
   Container() = default;
+  Result<cgroup::BundleGroup> FindGroup() const;
   Result<void> EndProcesses();
   Entry entry_;
   State state_;

@@ -7,10 +7,12 @@
 #include <optional>
 
 #include "linux_runtime/container/console_socket.h"
+#include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -38,6 +40,15 @@ std::string_view ManagerName(cgroup::ManagerKind kind) {
       return "disabled";
   }
   return "";
+}
+
+// "memory=/sys/fs/cgroup/memory/ID": the memory controller's, or the first of them.
+std::string ShownGroup(const std::vector<std::string>& paths) {
+  const std::string* shown = paths.empty() ? nullptr : &paths[0];
+  for (const std::string& path : paths) {
+    if (path.starts_with("memory")) shown = &path;
+  }
+  return shown == nullptr ? "" : shown->substr(shown->find('=') + 1);
 }
 
 Result<std::string> ReadWhole(const std::string& path) {
@@ -85,7 +96,7 @@ class Creation {
   State state_;
   sys::UniqueFd console_socket_;
   std::optional<cgroup::BundleGroup> group_;
-  std::optional<cgroup::Entrance> entrance_;
+  std::optional<GroupEntrance> entrance_;
   sandbox::Plan plan_;
   sandbox::Launched launched_;
   std::vector<std::string> warnings_;
@@ -142,13 +153,14 @@ Result<void> Creation::Record() {
   state_.owner = ::geteuid();
   state_.annotations = spec_.annotations;
   MXC_TRY(entry_->WriteFile(kConfigFile, config_text_));
-  return entry_->WriteState(state_);
+  return entry_->AppendState(IdentityLine(state_));
 }
 
 Result<void> Creation::MakePlan() {
   sandbox::PlanContext context;
   context.bundle = true;
   context.new_keyring = options_.new_keyring;
+  context.container_id = options_.id;
   context.no_pivot = options_.no_pivot;
   context.bundle_path = options_.bundle;
   context.privileged = sandbox::IsPrivileged();
@@ -164,11 +176,11 @@ Result<void> Creation::MakePlan() {
   group_.emplace(MXC_TRY(cgroup::BundleGroup::Make(spec_, manager)));
   for (const std::string& note : group_->notes()) warnings_.push_back(note);
   state_.group = group_->State();
-  state_.group_path = group_->PathForState();
-  MXC_TRY(entry_->WriteState(state_));
-  entrance_.emplace(MXC_TRY(group_->Enter()));
-  for (const sys::UniqueFd& fd : entrance_->fds) context.cgroup_tasks.push_back(fd.get());
-  context.cgroup_directory = entrance_->clone_fd.get();
+  state_.group_path = ShownGroup(group_->Paths());
+  MXC_TRY(entry_->AppendState(GroupLine(state_)));
+  entrance_.emplace(MXC_TRY(OpenEntrance(MXC_TRY(group_->Enter()))));
+  context.cgroup_tasks = entrance_->files();
+  context.cgroup_directory = entrance_->folder();
   const cgroup::CgroupMounts mounts = group_->Mounts();
   context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
@@ -229,6 +241,9 @@ Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready)
       return launched_.Continue();
     case sandbox::Word::kConsole:
       return TakeConsole(std::move(fd));
+    case sandbox::Word::kListener:
+      return sandbox::SendSeccompListener(*spec_.linux.seccomp,
+                                          {spec_.oci_version, launched_.pid, OciState(state_, Status::kCreating, false)}, fd.get());
     case sandbox::Word::kReady:
       *ready = true;
       return {};
@@ -249,7 +264,7 @@ Result<void> Creation::Converse() {
 }
 
 Result<void> Creation::Commit() {
-  MXC_TRY(entry_->WriteState(state_));
+  MXC_TRY(entry_->AppendState(ProcessLine(state_)));
   if (!options_.pid_file.empty()) MXC_TRY(WritePidFile(options_.pid_file, launched_.pid));
   MXC_TRY(launched_.Continue());
   sandbox::Word word{};

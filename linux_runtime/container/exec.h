@@ -16,7 +16,7 @@ struct ExecOptions {
   std::string console_socket;
   bool own_terminal = false;   // without a socket: the caller relays the PTY itself
   std::string pid_file;
-  std::string below;           // cgroup below the container's own; "": its own
+  std::vector<std::string> below;  // cgroups below the container's own, as BundleGroup::EnterForExec takes them
   unsigned preserve_fds = 0;
   bool ignore_paused = false;
   std::string seccomp_cache;

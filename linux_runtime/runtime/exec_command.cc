@@ -65,7 +65,7 @@ Result<int> ExecCommand(const Context& context) {
   exec.console_socket = options.console_socket;
   exec.own_terminal = !options.detach;
   exec.pid_file = options.pid_file;
-  exec.below = options.exec.cgroup;
+  exec.below = options.exec.cgroups;
   exec.preserve_fds = options.preserve_fds;
   exec.ignore_paused = options.exec.ignore_paused;
   exec.seccomp_cache = context.seccomp_cache;

@@ -74,7 +74,7 @@ void AddExec(CLI::App& app, Options& options) {
   exec->add_option("-c,--cap", own.capabilities, "add a capability, may be repeated")->type_name("NAME")->take_all()->expected(1)->allow_extra_args(false);
   exec->add_option("--apparmor", own.apparmor, "AppArmor profile")->type_name("NAME");
   exec->add_option("--process-label", own.label, "SELinux label")->type_name("LABEL");
-  exec->add_option("--cgroup", own.cgroup, "a group below the container's own")->type_name("PATH");
+  exec->add_option("--cgroup", own.cgroups, "a group below the container's own; v1: CONTROLLERS:PATH")->type_name("PATH")->take_all()->expected(1)->allow_extra_args(false);
   exec->add_flag("-t,--tty", own.tty, "with a terminal");
   exec->add_flag("-d,--detach", options.detach, "don't wait for its end");
   exec->add_flag("--no-new-privs", own.no_new_privileges, "set no_new_privs");

@@ -26,8 +26,8 @@ struct UpdateOptions {
 };
 
 struct ExecArguments {
-  std::string process, cwd, user, apparmor, label, cgroup;
-  std::vector<std::string> env, capabilities;
+  std::string process, cwd, user, apparmor, label;
+  std::vector<std::string> env, capabilities, cgroups;
   std::vector<uint32_t> groups;
   bool tty = false, no_new_privileges = false, ignore_paused = false;
 };

@@ -167,6 +167,10 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kLoopbackUp:
       return LoopbackUp();
     case Op::kSysctl:
+    case Op::kTimeNamespace:
+    case Op::kAppArmorLabel:
+    case Op::kSelinuxLabel:
+    case Op::kSessionKeyring:
     case Op::kWorkingFolder:
       return ApplyProcessStep(step, state);
     case Op::kJoinNamespace:
@@ -245,6 +249,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
+  check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {

@@ -11,8 +11,10 @@
 #include "linux_runtime/sandbox/mount_plan.h"
 #include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/seccomp.h"
 
 namespace mxc::sandbox {
 namespace {
@@ -125,7 +127,15 @@ Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension
   }
   if (spec.linux.seccomp) {
     SeccompCache cache(context.seccomp_cache);
-    plan.seccomp.push_back(MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp)));
+    SeccompProgram program = MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp));
+    if (program.notifies) {
+      if (!context.bundle) return Error(Code::kUnsupported, "/linux/seccomp: SCMP_ACT_NOTIFY: nobody answers for a sandbox's program");
+      MXC_TRY(CheckListener(*spec.linux.seccomp));
+    }
+    if (!sys::SeccompTakesFlags(program.flags)) {
+      return Error(Code::kUnsupported, "/linux/seccomp/flags: this kernel doesn't know all of them");
+    }
+    plan.seccomp.push_back(std::move(program));
   }
   return {};
 }
@@ -150,7 +160,10 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
-  int error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);
+  // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
+  sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
+  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
+  if (error == -EINVAL && unmapped.valid()) error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -189,6 +202,7 @@ bool IsPrivileged() {
 
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
+  if (!context.bundle) MXC_TRY(RefuseBundleFields(spec));
   Plan plan;
   plan.bundle.wanted = context.bundle;
   plan.process.user_namespace = FindNamespace(spec, "user") != nullptr;
@@ -201,6 +215,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (context.bundle) {
     plan.namespaces = MXC_TRY(PlanBundleNamespaces(plan, spec));
     PlanCgroup(plan, context);
+    MXC_TRY(PlanTimeOffsets(plan, spec));
     MXC_TRY(PlanBundleIds(plan, spec, context));
   } else {
     plan.namespaces = MXC_TRY(Namespaces(spec));
@@ -232,7 +247,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
-  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec));
+  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
   Add(plan, Op::kEnterRoot).optional = context.no_pivot;
   if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
   if (context.bundle) mounts.FinishBundle();
@@ -253,7 +268,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
-  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec));
+  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec, context));
   if constexpr (kWeakenable) WeakenPlan(plan);
   return plan;
 }

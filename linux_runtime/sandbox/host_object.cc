@@ -42,6 +42,13 @@ std::string Unescape(std::string_view text) {
   return plain;
 }
 
+// Absolute, without "." and "..", and without a slash too many.
+bool IsNormal(const std::string& path) {
+  return path.starts_with('/') && path.find("//") == std::string::npos &&
+         (path + "/").find("/./") == std::string::npos && (path + "/").find("/../") == std::string::npos &&
+         (path.size() == 1 || !path.ends_with('/'));
+}
+
 // The fields: id, parent, major:minor, root, mount point, …
 std::optional<HostMount> ParseMount(std::string_view line) {
   std::string_view fields[5];
@@ -69,7 +76,7 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
   int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  if (fd >= 0) object.canonical = path;
+  if (fd >= 0 && IsNormal(path)) object.canonical = path;
   if (fd == -ELOOP || nofollow != 0) {
     object.through_link = fd == -ELOOP;
     char target[4096];
@@ -79,7 +86,7 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
   if (fd == -ELOOP) fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_MAGICLINKS);
   if (fd < 0) return OpenError(path, -fd);
   object.fd = sys::UniqueFd(fd);
-  if (object.through_link) object.canonical = MXC_TRY(DescriptorPath(fd));
+  if (object.canonical.empty()) object.canonical = MXC_TRY(DescriptorPath(fd));
   struct stat found;
   if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + path, -error);
   object.device = found.st_dev;

@@ -21,7 +21,8 @@ inline constexpr uint64_t kInertAttributes = 2 | 4 | 8;  // nosuid, nodev, noexe
 class MountPlanner {
  public:
   // prepare: bind mounts are cloned here, by the privileged parent, for the child to attach; else the child clones.
-  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context, bool prepare)
+  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+               bool prepare)
       : plan_(plan), spec_(spec), extension_(extension), context_(context), prepare_(prepare) {}
 
   Result<void> Build();
@@ -39,12 +40,12 @@ class MountPlanner {
  private:
   enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
   struct Shown {
-    std::string path;    // in the container
+    std::string path;  // in the container
     Kind kind;
     bool writable = false;
     bool directory = true;
     bool device = false;
-    std::string source;  // kHost: canonical
+    std::string source;    // kHost: canonical
     bool granted = false;  // kHost: by the policy, not a part of the base system
   };
   // An object that a rule holds, with its other hard links in granted trees.
@@ -55,14 +56,15 @@ class MountPlanner {
   };
   struct ContainerName {
     std::string path;
-    std::string host;    // canonical name on the host
+    std::string host;  // canonical name on the host
     const Shown* shown;
   };
 
   // ---- plain bundles: mount_plan_bundle.cc, mount_plan_devices.cc ----
   Result<void> AddBundleRoot();
   Result<void> AddBundleMount(const oci::Mount& mount, size_t index);
-  Result<void> AddBundleBind(const oci::Mount& mount, const std::string& path, size_t index, const ParsedOptions& options);
+  Result<void> AddBundleBind(const oci::Mount& mount, const std::string& path, size_t index,
+                             const ParsedOptions& options);
   Result<void> AddFilesystem(const oci::Mount& mount, const std::string& path, size_t index, ParsedOptions& options);
   Result<void> AddRemount(const std::string& path, size_t index, const ParsedOptions& options);
   Result<void> AddCgroup(const std::string& path, size_t index, const ParsedOptions& options);
@@ -146,9 +148,9 @@ class MountPlanner {
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
   std::vector<std::string> readonly_grants_;  // as the policy names them
-  std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
+  std::deque<oci::DeniedPath> stand_ins_;     // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
-  std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
+  std::set<std::pair<std::string, std::string>> sealed_;              // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;

@@ -63,6 +63,10 @@ enum class Op : uint8_t {
   kCopyLink,        // path is a link to text, or becomes one
   kRemount,         // the mount at path gets flags
   kPropagation,     // after kEnterRoot: the root's; flags: MS_*
+  kTimeNamespace,   // a new time namespace with the offsets in text; fd: the host's /proc
+  kAppArmorLabel,   // from exec on: path below /proc, text; fd: the host's /proc
+  kSelinuxLabel,    // the same
+  kSessionKeyring,  // a session keyring of the container's own
 };
 
 // How a bundle's mount point is found in its root. Links lead below the root, and what is missing is made, unless said.
@@ -82,6 +86,7 @@ struct Step {
   bool copy_up = false;               // kFilesystem: starts with what lies at path
   bool nofollow = false;              // text may end in a link, which is then meant itself
   bool replace = false;
+  bool or_bind = false;               // kFilesystem: where the kernel allows no new one, fd, else text (host), is bound
   bool keep_mode = false;             // kFilesystem: the mode of what lies at path goes to `mode` of the new file system
   const char* path = "";
   const char* text = "";
@@ -230,5 +235,6 @@ class Plan {
 // One line a step, without descriptor or inode numbers: "bind /usr on /usr (ro, nosuid, nodev, recursive)".
 std::string FormatPlan(const Plan& plan);
 std::string FormatStep(const Step& step);
+std::string FormatProcess(const Plan& plan);  // of a bundle
 
 }  // namespace mxc::sandbox

@@ -40,10 +40,11 @@ class Answer:
 
 
 class Bundle:
-    """Makes the bundle in `folder`. As another user than root, namespaces get a user namespace with that one id."""
+    """Makes the bundle in `folder`. Runs are root's unless as_user says otherwise."""
 
     def __init__(self, driver, probe, folder):
         self.driver = driver
+        self.user = None
         self.folder = folder
         self.root = os.path.join(folder, "rootfs")
         for name in ("proc", "bin", "etc", "home/somebody", "noexec", "tmp"):
@@ -63,10 +64,23 @@ class Bundle:
         spec["process"].update(process)
         return spec
 
+    def as_user(self, uid):
+        """Later runs are this user's, who maps only himself, as the container's root."""
+        self.user = uid
+        driver = os.path.join(self.folder, "driver")
+        shutil.copy(self.driver, driver)
+        self.driver = driver
+        for folder, names, files in os.walk(self.folder):
+            for name in names + files:
+                os.chown(os.path.join(folder, name), uid, uid)
+        os.chown(self.folder, uid, uid)
+
     def run(self, spec, *options, stdin=subprocess.DEVNULL, **popen):
         path = os.path.join(self.folder, "config.json")
         with open(path, "w") as file:
             json.dump(spec, file)
+        if self.user is not None:
+            popen = {"user": self.user, "group": self.user, "extra_groups": [], **popen}
         done = subprocess.run([self.driver, *options, path], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=60, **popen)
         return Answer(done)
@@ -75,6 +89,11 @@ class Bundle:
 def add_namespaces(spec, *kinds):
     spec["linux"]["namespaces"] += [{"type": kind} for kind in kinds]
     return spec
+
+
+def add_own_namespace(spec, uid):
+    """The caller alone, as the container's root."""
+    return add_user_namespace(spec, uid, 1)
 
 
 def add_user_namespace(spec, base=200000, count=65536):

@@ -21,13 +21,6 @@ Result<std::string> DescriptorPath(int fd) {
   return path;
 }
 
-Error OpenError(const std::string& path, int error) {
-  if (error == ENOENT || error == ENOTDIR) {
-    return Error(Code::kNotFound, path + ": no such file or folder").WithErrno(error);
-  }
-  return sys::SystemError("open " + path, error);
-}
-
 std::string Unescape(std::string_view text) {
   std::string plain;
   plain.reserve(text.size());
@@ -63,7 +56,11 @@ std::optional<HostMount> ParseMount(std::string_view line) {
 bool HostObject::directory() const { return S_ISDIR(mode); }
 bool HostObject::regular() const { return S_ISREG(mode); }
 
-Result<HostObject> OpenHostObject(const std::string& path) {
+Error MissingObject(const std::string& path, int system_errno) {
+  return Error(Code::kNotFound, path + ": no such file or folder").WithErrno(system_errno);
+}
+
+Result<HostObject> OpenHostObject(const std::string& path, bool* through_link) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
   int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
@@ -71,12 +68,14 @@ Result<HostObject> OpenHostObject(const std::string& path) {
     object.canonical = path;
   } else if (fd == -ELOOP) {
     object.through_link = true;
+    if (through_link != nullptr) *through_link = true;
     char target[4096];
     ssize_t size = ::readlink(path.c_str(), target, sizeof target);
     if (size > 0) object.link_target.assign(target, static_cast<size_t>(size));
     fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH, 0, RESOLVE_NO_MAGICLINKS);
   }
-  if (fd < 0) return OpenError(path, -fd);
+  if (fd == -ENOENT || fd == -ENOTDIR) return MissingObject(path, -fd);
+  if (fd < 0) return sys::SystemError("open " + path, -fd);
   object.fd = sys::UniqueFd(fd);
   if (object.through_link) object.canonical = MXC_TRY(DescriptorPath(fd));
   struct stat found;

@@ -303,7 +303,8 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   plan_.steps.push_back(step);
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
   shown_.push_back({path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
-  if (options.readonly() && caller_owned) readonly_grants_.push_back(mount.destination);
+  const bool straight = !object.through_link && mount.destination == mount.source;
+  if (options.readonly() && caller_owned && !straight) linked_readonly_.push_back(mount.destination);
   if (options.readonly()) readonly_objects_.emplace_back(path, std::move(object));
   return {};
 }

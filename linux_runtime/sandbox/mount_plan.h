@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/host_lookup.h"
 #include "linux_runtime/sandbox/host_object.h"
 #include "linux_runtime/sandbox/landlock.h"
 
@@ -108,11 +109,12 @@ class MountPlanner {
   std::set<std::string> made_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
-  std::vector<std::string> readonly_grants_;  // as the policy names them
+  std::vector<std::string> linked_readonly_;  // read-only grants as the policy names them; a link may be on the way
   std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
   std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
+  HostLookup lookup_;  // of denied and protected paths
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;
 };

@@ -69,7 +69,7 @@ Result<void> MountPlanner::AddProtected() {
 }
 
 Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
-  Result<HostObject> object = OpenHostObject(rule.path);
+  Result<HostObject> object = lookup_.Open(rule.path);
   if (object.ok()) {
     objects.push_back({&rule, std::move(object).value(), {}});
     return {};
@@ -125,34 +125,28 @@ bool MountPlanner::BelowCover(const std::string& path) const {
 
 Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
   // The part that exists decides where the name could appear.
-  std::string existing = ParentOf(rule.path);
-  Result<HostObject> folder = OpenHostObject(existing);
-  while (!folder.ok() && existing != "/") {
-    if (folder.error().code() != Code::kNotFound) return std::move(folder).error();
-    existing = ParentOf(existing);
-    folder = OpenHostObject(existing);
-  }
-  if (!folder.ok()) return std::move(folder).error();
+  const HostLookup::Folder folder = MXC_TRY(lookup_.NearestAbove(rule.path));
   // Nothing can appear below a file, but in its place: a .git that names another folder, removed and made anew.
-  if (!folder->directory()) {
-    const std::vector<ContainerName> names = ContainerNames(folder->canonical);
+  if (!folder.directory) {
+    const std::vector<ContainerName> names = ContainerNames(folder.canonical);
     const bool replaceable = std::any_of(names.begin(), names.end(), [](const ContainerName& name) {
       return name.shown->writable && name.path != name.shown->path;  // a granted file is a mount, which stays
     });
-    return protect && replaceable ? HoldInstead(rule, existing, std::move(folder).value(), objects) : Result<void>();
+    if (!protect || !replaceable) return {};
+    return HoldInstead(rule, folder.path, MXC_TRY(lookup_.Open(folder.path)), objects);
   }
-  for (const ContainerName& name : ContainerNames(folder->canonical)) {
+  for (const ContainerName& name : ContainerNames(folder.canonical)) {
     if (extension_.on_missing == oci::OnMissing::kRefuse && name.shown->writable) {
       return Error(Code::kRefused, rule.path + " doesn't exist yet and could be created inside (" + rule.rule + ")")
           .WithHint("create it before the run, or set x-linux.on_missing to \"watch\"");
     }
     if (extension_.on_missing == oci::OnMissing::kSeal && name.shown->writable) {
-      sealed_.emplace(name.path, folder->canonical);
+      sealed_.emplace(name.path, folder.canonical);
     }
     GuardedPath guarded;
-    guarded.path = JoinPath(name.path, RestBelow(existing, rule.path));
-    guarded.host_parent = folder->canonical;
-    guarded.name = RestBelow(existing, rule.path).substr(1);
+    guarded.path = JoinPath(name.path, RestBelow(folder.path, rule.path));
+    guarded.host_parent = folder.canonical;
+    guarded.name = RestBelow(folder.path, rule.path).substr(1);
     guarded.rule = rule.rule;
     guarded.protect = protect;
     plan_.guarded.push_back(std::move(guarded));

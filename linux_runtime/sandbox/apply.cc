@@ -56,9 +56,19 @@ int TieToParent(int parent) {
   return 0;
 }
 
-int MeetParent(int parent) {
+// What can be done while the guard gets ready. A detached mount whose last descriptor is closed waits for an RCU grace
+// period: here, or in the guard, nobody has to wait for it.
+void UseTheWait(RootState& state) {
+  CloseCovers(&state.covers);
+  LandlockFailure unreported{};
+  // If this fails, it fails again below, where it counts.
+  if (state.landlock != nullptr) state.ruleset = MakeLandlockRuleset(*state.landlock, &unreported);
+}
+
+int MeetParent(int parent, RootState& state) {
   char here = 0;
   if (long sent = sys::Check(::send(parent, &here, 1, MSG_NOSIGNAL)); sent < 0) return static_cast<int>(sent);
+  UseTheWait(state);
   return AwaitParent(parent);
 }
 
@@ -100,7 +110,7 @@ int ApplyAnyStep(const Step& step, const ChildDescriptors& descriptors, RootStat
     case Op::kUnshareCgroup:
       return sys::Unshare(CLONE_NEWCGROUP);
     case Op::kMeetParent:
-      return MeetParent(descriptors.parent);
+      return MeetParent(descriptors.parent, state);
     case Op::kSetIds:
       return SetIds(step);
     case Op::kTieToParent:
@@ -248,6 +258,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   };
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
+  if (plan.use_landlock) state.landlock = &plan.landlock;
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {
     check(index, ApplyAnyStep(plan.steps[index], descriptors, state));
   }
@@ -257,7 +268,8 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
   if (plan.use_landlock) {
     LandlockFailure failure{};
-    check(kStepLandlock, ApplyLandlock(plan.landlock, &failure));
+    check(kStepLandlock, state.ruleset < 0 ? ApplyLandlock(plan.landlock, &failure)
+                                           : RestrictToRuleset(plan.landlock, state.ruleset, &failure));
   }
   if (!plan.reaper) RunProgram(plan, descriptors);
 

@@ -30,6 +30,8 @@ struct RootState {
   int folder = -1;
   const char* folder_path = nullptr;  // of folder_size bytes, not terminated there
   size_t folder_size = 0;
+  const LandlockPlan* landlock = nullptr;  // nullptr: no rules
+  int ruleset = -1;                        // made from it ahead of time
 };
 
 // Applies one step that builds the root; 0 or -errno.

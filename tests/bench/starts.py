@@ -176,15 +176,17 @@ def beside_many(arguments, work, count=200, rounds=100):
     command = {"mxc": [arguments.mxc, "run", "--policy", place.policy, "--", place.true]}
     alone = timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
     sleepers = []
+    said = open(os.path.join(folder, "stderr"), "w+", encoding="utf-8")
     try:
         for _ in range(count):
             sleepers.append(subprocess.Popen([arguments.mxc, "run", "--policy", place.policy, "--", "/usr/bin/sleep", "600"],
                                              env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                             stderr=subprocess.DEVNULL))
+                                             stderr=said))
         time.sleep(3)
         ended = sum(1 for sleeper in sleepers if sleeper.poll() is not None)
         if ended:
-            raise RuntimeError(f"{ended} of {count} sandboxes did not start")
+            said.seek(0)
+            raise RuntimeError(f"{ended} of {count} sandboxes did not start: {said.readline().strip()}")
         beside = timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
     finally:
         for sleeper in sleepers:
@@ -194,6 +196,7 @@ def beside_many(arguments, work, count=200, rounds=100):
                 sleeper.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 sleeper.kill()
+        said.close()
     time.sleep(1)
     alone += timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
     rows = {"alone": timing.summary(alone), "beside": timing.summary(beside)}

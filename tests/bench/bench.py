@@ -104,7 +104,8 @@ def measure(arguments, work, budgets, figures):
         budgets.at_least("Python and NumPy: speed inside to outside", figures["numpy"]["ratio"], 0.98)
     if part("many"):
         figures["many"] = starts.beside_many(arguments, work)
-        budgets.at_most("start beside 200 sandboxes to alone", figures["many"]["ratio"], 1.2)
+        budgets.at_most("start beside 200 sandboxes to alone", figures["many"]["ratio_own"], 1.2)
+        budgets.at_most("start beside 200 in the same work tree to alone", figures["many"]["ratio_same"], 1.2)
     if part("memory"):
         figures["memory"] = jobs.memory(arguments.mxc, work)
 

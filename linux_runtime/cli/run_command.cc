@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/run/run.h"
 #include "linux_runtime/supervise/write_report.h"
 #include "linux_runtime/sys/error.h"
@@ -44,6 +43,7 @@ uint8_t TerminalStreams() {
 
 struct Job {
   oci::Spec spec;
+  oci::Extension extension;  // of the spec
   std::vector<std::string> notes;
   std::optional<policy::EffectivePolicy> effective;
 };
@@ -53,6 +53,7 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
   if (!options.spec) {
     client::PreparedSpec prepared = MXC_TRY(client::PrepareSpec(options, host));
     job.spec = std::move(prepared.translation.spec);
+    job.extension = std::move(prepared.translation.extension);
     job.notes = std::move(prepared.translation.notes);
     job.effective = std::move(prepared.prepared.effective);
     return job;
@@ -70,17 +71,17 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
         .WithPosition({source, 0, 0, "/hooks"})
         .WithHint("take them out of the spec, or call the programs before and after mxc");
   }
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(job.spec.annotations));
-  job.notes = MXC_TRY_AS(source, oci::Validate(job.spec, extension)).warnings;
+  job.extension = MXC_TRY(oci::ReadExtension(job.spec.annotations));
+  job.notes = MXC_TRY_AS(source, oci::Validate(job.spec, job.extension)).warnings;
   if (!options.argv.empty() && job.spec.process) job.spec.process->args = options.argv;
   return job;
 }
 
 }  // namespace
 
-Result<std::string> PlanCommand(const client::Options& options, client::Host& host) {
+Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host) {
   Job job = MXC_TRY(ReadJob(options, host));
-  sandbox::Plan plan = MXC_TRY(run::PlanSandbox(job.spec, HostOptions()));
+  sandbox::Plan plan = MXC_TRY(run::PlanSandbox(job.spec, job.extension, HostOptions()));
   plan.notes.insert(plan.notes.begin(), job.notes.begin(), job.notes.end());
   return sandbox::FormatPlan(plan);
 }
@@ -107,7 +108,7 @@ report::ExitReport FailureReport(const client::Options& options, const Error& er
   return report;
 }
 
-Result<Ended> RunJob(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv,
+Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
                      report::ExitReport& report) {
   client::Options named = options;
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
@@ -115,7 +116,8 @@ Result<Ended> RunJob(const client::Options& options, client::Host& host, const s
   run::RunOptions run = HostOptions();
   run.terminal_streams = TerminalStreams();
   run.argv = argv;
-  run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, run));
+  run.cgroups = &host.Cgroups();
+  run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, job.extension, run));
   report = std::move(result.report);
   report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
   if (options.policy) report.policy = *options.policy;
@@ -125,7 +127,7 @@ Result<Ended> RunJob(const client::Options& options, client::Host& host, const s
 
 }  // namespace
 
-Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv) {
+Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv) {
   std::optional<supervise::ReportFile> file;
   if (options.report) file.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
   report::ExitReport report;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <functional>
+
 #include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
@@ -46,11 +48,11 @@ struct Held {
   std::optional<MovedFolder> moved;
 };
 
-Result<void> MakeGroup(const oci::Spec& spec, Held& held) {
+Result<void> MakeGroup(const oci::Spec& spec, const RunOptions& options, Held& held) {
   if (!spec.linux.resources) return {};
   held.limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
   if (held.limits == cgroup::Limits{}) return {};
-  held.hierarchy = cgroup::Hierarchy::Probe();
+  held.hierarchy = options.cgroups != nullptr ? *options.cgroups : cgroup::Hierarchy::Probe();
   held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, GroupName(), held.limits));
   return {};
 }
@@ -71,6 +73,8 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   options.pid = launched.pid;
   options.pidfd = launched.pidfd.get();
   if (privileged) options.cover_owner = CoverOwner(plan);
+  options.kept_covers = plan.covers;
+  if (privileged && extension.identity == oci::Identity::kCaller) options.account = held.ids.base;
   options.kill_on_exposed = extension.on_exposed == oci::OnExposed::kKill;
   held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
   options.state_folder = held.moved->fd();
@@ -85,14 +89,18 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   return sandbox::CoverKeeper::Start(std::move(options));
 }
 
-// Once the container's root stands: watch what must stay denied, then let it go on. The guard gets ready meanwhile.
+// Once the container's root stands: watch what must stay denied, then let it go on. Until then the guard gets ready, and
+// the supervisor does `meanwhile`, which nothing of the start depends on.
 Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& plan, sandbox::Launched& launched,
-                                                          const oci::Extension& extension, bool privileged,
-                                                          Held& held) {
+                                                          const oci::Extension& extension, bool privileged, Held& held,
+                                                          const std::function<void()>& meanwhile) {
   std::optional<sandbox::CoverKeeper> keeper;
+  constexpr char kWhat[] = "watch denied and protected names";
   if (!plan.guarded.empty()) {
-    constexpr char kWhat[] = "watch denied and protected names";
     keeper.emplace(MXC_TRY_AS(kWhat, StartKeeper(plan, launched, extension, privileged, held)));
+  }
+  meanwhile();
+  if (keeper) {
     if (!launched.AwaitRoot()) return std::optional<sandbox::CoverKeeper>();
     MXC_TRY_AS(kWhat, keeper->Join());
     MXC_TRY(launched.Continue());
@@ -168,16 +176,14 @@ void EndGroup(Held& held, report::ExitReport& report) {
 
 }  // namespace
 
-Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const RunOptions& options) {
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(spec.annotations));
+Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options) {
   sandbox::PlanContext context = Context(options);
   context.id_base = kFirstHostId;
   sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
   return plan;
 }
 
-Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(spec.annotations));
+Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options) {
   Held held;
   sandbox::PlanContext context = Context(options);
   held.state = MXC_TRY(OpenStateFolder(context.privileged, options.runtime_directory));
@@ -185,7 +191,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     held.ids = MXC_TRY(TakeIdRange(held.state.path));
     context.id_base = held.ids.base;
   }
-  MXC_TRY(MakeGroup(spec, held));
+  MXC_TRY(MakeGroup(spec, options, held));
   if (held.group) {
     context.cgroup_tasks = held.group->JoinFds();
     context.cgroup_directory = held.group->CloneFd();
@@ -200,7 +206,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     sys::PidfdSendSignal(launched.pidfd.get(), SIGKILL);
     if (held.group) (void)held.group->Kill();
   };
-  Result<std::optional<sandbox::CoverKeeper>> met = MeetContainer(plan, launched, extension, context.privileged, held);
+  RunResult result;
+  auto meanwhile = [&] {
+    Describe(result.report, spec, extension, plan, held);
+    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
+    SweepMovedFolders(held.state, SupervisorLives);
+  };
+  Result<std::optional<sandbox::CoverKeeper>> met =
+      MeetContainer(plan, launched, extension, context.privileged, held, meanwhile);
   if (!met.ok()) {
     end();
     ::waitpid(launched.pid, nullptr, 0);
@@ -210,7 +223,6 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   if (plan.terminal) launched.ReceiveConsole();
   plan.CloseDescriptors();
 
-  RunResult result;
   result.report.start_unix_us = UnixMicroseconds();
   supervise::Outcome outcome;
   supervise::Loop loop;
@@ -220,10 +232,6 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
-  supervise.on_started = [&](int) {
-    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
-    SweepMovedFolders(held.state, SupervisorLives);
-  };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);
     if (keeper) {
@@ -234,8 +242,6 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
         }
       });
     }
-    // What the report says of the plan takes a while to write down; the program starts meanwhile.
-    Describe(result.report, spec, extension, plan, held);
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();

@@ -1,6 +1,7 @@
 #include "linux_runtime/sandbox/cover_keeper_guard.h"
 
 #include <linux/mount.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <sys/statfs.h>
 #include <time.h>
@@ -89,6 +90,7 @@ class Guard {
 
  private:
   [[noreturn]] void Fail(Step step, long error);
+  void OpenGroups();
   void GetReady();
   void AwaitRoot();
   void Join();
@@ -131,6 +133,7 @@ void Guard::CloseOthers() {
   std::vector<int> keep = options_.callback_descriptors;
   keep.push_back(socket_);
   keep.push_back(options_.pidfd);
+  for (int fd : {options_.kept_covers.base, options_.kept_covers.directory, options_.kept_covers.file}) keep.push_back(fd);
   std::sort(keep.begin(), keep.end());
   unsigned next = 0;
   for (int fd : keep) {
@@ -141,16 +144,27 @@ void Guard::CloseOthers() {
   sys::CloseRange(next, ~0u, 0);
 }
 
+// Groups count for the user that makes them. The effective id is another for that moment, with the capabilities kept.
+void Guard::OpenGroups() {
+  constexpr unsigned long kKeepCapabilities = SECBIT_NO_SETUID_FIXUP;
+  const uid_t own = ::geteuid();
+  const bool counted = options_.account && sys::Prctl(PR_SET_SECUREBITS, kKeepCapabilities) >= 0;
+  if (counted && ::seteuid(*options_.account) < 0) Fail(kWatch, -errno);
+  if (options_.hold_opens) opens_.emplace(proc_.get());
+  int inotify = sys::InotifyInit();
+  if (counted && ::seteuid(own) < 0) Fail(kWatch, -errno);
+  if (counted) sys::Prctl(PR_SET_SECUREBITS, 0UL);
+  if (inotify < 0) Fail(kWatch, inotify);
+  watches_.emplace(sys::UniqueFd(inotify));
+}
+
 // Everything that needs neither the container's root nor its namespaces.
 void Guard::GetReady() {
   CloseOthers();
   int proc = sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
   if (proc < 0) Fail(kOpenProc, proc);
   proc_.reset(proc);
-  if (options_.hold_opens) opens_.emplace(proc);
-  int inotify = sys::InotifyInit();
-  if (inotify < 0) Fail(kWatch, inotify);
-  watches_.emplace(sys::UniqueFd(inotify));
+  OpenGroups();
   // The window is the time until this process runs.
   if (sys::SetPromptness(-20, kSliceNs) < 0) sys::SetPromptness(::getpriority(PRIO_PROCESS, 0), kSliceNs);
   if (options_.cover_owner) {

@@ -24,9 +24,12 @@ struct HostObject {
   bool regular() const;
 };
 
-// Errors: kNotFound when a component is missing (the only one with that code), kSystem else.
-Result<HostObject> OpenHostObject(const std::string& path);
-// The same, but a symbolic link at the end of the path is the object itself.
+// Errors: kNotFound when a component is missing (the only one with that code), kSystem else. through_link: set to true
+// when the path led over a symbolic link, also where it is then an error.
+Result<HostObject> OpenHostObject(const std::string& path, bool* through_link = nullptr);
+// The error for a missing one; system_errno is ENOENT or ENOTDIR.
+Error MissingObject(const std::string& path, int system_errno);
+// As OpenHostObject, but a symbolic link at the end of the path is the object itself.
 Result<HostObject> OpenHostLink(const std::string& path);
 
 // One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with the octal escapes taken out.

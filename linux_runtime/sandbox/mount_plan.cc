@@ -286,7 +286,8 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
   shown_.push_back(
       {path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
-  if (options.readonly() && caller_owned) readonly_grants_.push_back(mount.destination);
+  const bool straight = !object.through_link && mount.destination == mount.source;
+  if (options.readonly() && caller_owned && !straight) linked_readonly_.push_back(mount.destination);
   if (object.through_link && caller_owned) {
     linked_grants_.push_back({mount.destination, object.canonical, !options.readonly()});
     plan_.notes.push_back(mount.destination + " leads over a link to " + object.canonical + ", which is granted");

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/host_lookup.h"
 #include "linux_runtime/sandbox/host_object.h"
 #include "linux_runtime/sandbox/landlock.h"
 
@@ -92,7 +94,7 @@ class MountPlanner {
   // sandbox of ours, where paths inside are paths outside, the path itself.
   std::string HostName(const std::string& path) const;
   // The object that a path of the container names: in a bundle by the links of its image, which stay inside.
-  Result<HostObject> OpenNamed(const std::string& path) const;
+  Result<HostObject> OpenNamed(const std::string& path, bool* through_link = nullptr) const;
   // A path of the spec on the host, which may be relative to the bundle.
   std::string HostPath(const std::string& path) const;
 
@@ -148,6 +150,8 @@ class MountPlanner {
   Result<const std::vector<HostMount>*> Mounts();
   // The canonical name, and those through other mounts.
   Result<std::vector<std::string>> HostNames(const HostObject& object);
+  // The same of a folder that many rules' names would lie in.
+  Result<const std::vector<std::string>*> FolderNames(const HostLookup::Folder& folder);
   void SettleReadonlyAlias(const std::string& destination, const HostObject& object, const std::string& host_name);
   Step& Add(Op op, const std::string& path);
 
@@ -161,7 +165,7 @@ class MountPlanner {
   std::set<std::string> made_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
-  std::vector<std::string> readonly_grants_;  // as the policy names them
+  std::vector<std::string> linked_readonly_;  // read-only grants as the policy names them; a link may be on the way
   struct LinkedGrant {
     std::string destination, canonical;
     bool writable;
@@ -172,6 +176,9 @@ class MountPlanner {
   std::vector<std::string> readonly_aliases_;  // other names of read-only grants, in writable ones
   std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
+  // Of denied and protected paths.
+  HostLookup lookup_{[this](const std::string& path, bool* through_link) { return OpenNamed(path, through_link); }};
+  std::map<std::string, std::vector<std::string>> folder_names_;  // by canonical name
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;
 };

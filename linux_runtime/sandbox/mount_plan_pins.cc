@@ -110,9 +110,11 @@ void MountPlanner::PinFolders(size_t before) {
   });
   if (writable) {
     for (const auto* rules : {&extension_.denied, &extension_.protect}) {
-      for (const oci::DeniedPath& rule : *rules) LinksOnTheWay(rule.path, links);
+      for (const oci::DeniedPath& rule : *rules) {
+        if (lookup_.MayLeadOverLink(rule.path)) LinksOnTheWay(rule.path, links);
+      }
     }
-    for (const std::string& path : readonly_grants_) LinksOnTheWay(path, links);
+    for (const std::string& path : linked_readonly_) LinksOnTheWay(path, links);
   }
   for (const std::string& link : links) pin_above(link);
   pins.insert(links.begin(), links.end());

@@ -24,6 +24,15 @@ Result<std::vector<std::string>> MountPlanner::HostNames(const HostObject& objec
   return names;
 }
 
+Result<const std::vector<std::string>*> MountPlanner::FolderNames(const HostLookup::Folder& folder) {
+  auto known = folder_names_.find(folder.canonical);
+  if (known == folder_names_.end()) {
+    HostObject object = MXC_TRY(lookup_.Open(folder.path));
+    known = folder_names_.emplace(folder.canonical, MXC_TRY(HostNames(object))).first;
+  }
+  return &known->second;
+}
+
 std::vector<MountPlanner::ContainerName> MountPlanner::ContainerNames(const std::string& host_name) const {
   std::vector<ContainerName> names;
   for (const Shown& shown : shown_) {
@@ -76,7 +85,7 @@ Result<void> MountPlanner::AddProtected() {
 }
 
 Result<void> MountPlanner::Open(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
-  Result<HostObject> object = OpenNamed(rule.path);
+  Result<HostObject> object = lookup_.Open(rule.path);
   if (object.ok()) {
     objects.push_back({&rule, std::move(object).value(), {}});
     return {};
@@ -132,24 +141,19 @@ bool MountPlanner::BelowCover(const std::string& path) const {
 
 Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect, std::vector<HeldObject>& objects) {
   // The part that exists decides where the name could appear.
-  std::string existing = ParentOf(rule.path);
-  Result<HostObject> folder = OpenNamed(existing);
-  while (!folder.ok() && existing != "/") {
-    if (folder.error().code() != Code::kNotFound) return std::move(folder).error();
-    existing = ParentOf(existing);
-    folder = OpenNamed(existing);
-  }
-  if (!folder.ok()) return std::move(folder).error();
+  const HostLookup::Folder folder = MXC_TRY(lookup_.NearestAbove(rule.path));
   // Nothing can appear below a file, but in its place: a .git that names another folder, removed and made anew.
-  if (!folder->directory()) {
-    const std::vector<ContainerName> names = ContainerNames(folder->canonical);
+  if (!folder.directory) {
+    const std::vector<ContainerName> names = ContainerNames(folder.canonical);
     const bool replaceable = std::any_of(names.begin(), names.end(), [](const ContainerName& name) {
       return name.shown->writable && name.path != name.shown->path;  // a granted file is a mount, which stays
     });
-    return protect && replaceable ? HoldInstead(rule, existing, std::move(folder).value(), objects) : Result<void>();
+    if (!protect || !replaceable) return {};
+    return HoldInstead(rule, folder.path, MXC_TRY(lookup_.Open(folder.path)), objects);
   }
+  const std::vector<std::string>& host_names = *MXC_TRY(FolderNames(folder));
   std::vector<std::pair<std::string, ContainerName>> shown_names;
-  for (const std::string& host_name : MXC_TRY(HostNames(*folder))) {
+  for (const std::string& host_name : host_names) {
     for (ContainerName& name : ContainerNames(host_name)) shown_names.emplace_back(host_name, std::move(name));
   }
   for (const auto& [host_name, name] : shown_names) {
@@ -161,9 +165,9 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
       sealed_.emplace(name.path, host_name);
     }
     GuardedPath guarded;
-    guarded.path = JoinPath(name.path, RestBelow(existing, rule.path));
+    guarded.path = JoinPath(name.path, RestBelow(folder.path, rule.path));
     guarded.host_parent = host_name;
-    guarded.name = RestBelow(existing, rule.path).substr(1);
+    guarded.name = RestBelow(folder.path, rule.path).substr(1);
     guarded.rule = rule.rule;
     guarded.protect = protect;
     plan_.guarded.push_back(std::move(guarded));

@@ -2,24 +2,19 @@
 
 #include <algorithm>
 
+#include "shared/policy/path_tree.h"
 #include "shared/translate/origin_text.h"
 
 namespace mxc::translate {
 namespace {
 
 using policy::Access;
+using policy::IsWithin;
 using policy::PathRule;
 
-// Normal forms; "/" is above everything.
-bool IsWithin(std::string_view path, std::string_view above) {
-  if (above == "/") return true;
-  return path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
-}
-
 bool Granted(const policy::EffectivePolicy& policy, std::string_view path) {
-  auto at = std::lower_bound(policy.paths.begin(), policy.paths.end(), path,
-                             [](const PathRule& rule, std::string_view wanted) { return rule.path < wanted; });
-  return at != policy.paths.end() && at->path == path && at->access != Access::kDeny && !at->protect;
+  const PathRule* rule = policy::Find(policy.paths, path);
+  return rule != nullptr && rule->access != Access::kDeny && !rule->protect;
 }
 
 // Devices that every sandbox has (runtime-spec config-linux.md, default devices), so that a grant adds nothing.
@@ -178,6 +173,7 @@ Result<void> PathLayout::Grant(Node& node, const Node& above, oci::Spec& spec, o
 
 Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::vector<std::string>& notes) {
   spec.mounts.reserve(spec.mounts.size() + nodes_.size() + 3);
+  extension.denied.reserve(nodes_.size());
   for (Node& node : nodes_) {
     const PathRule& rule = *node.rule;
     if (!IsUtf8(rule.path)) {
@@ -233,11 +229,13 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
 }
 
 const PathLayout::Node* PathLayout::Nearest(std::string_view path) const {
-  const Node* nearest = nullptr;
-  for (const Node& node : nodes_) {
-    if (IsWithin(path, node.rule->path)) nearest = &node;  // sorted: a later ancestor is a longer one
+  while (true) {
+    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), path,
+                                     [](const Node& node, std::string_view wanted) { return node.rule->path < wanted; });
+    if (at != nodes_.end() && at->rule->path == path) return &*at;
+    if (path.size() <= 1) return nullptr;
+    path = policy::Parent(path);
   }
-  return nearest;
 }
 
 bool PathLayout::CanEnter(std::string_view directory) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "shared/oci/extension.h"
 #include "shared/translate/generated_files.h"
 #include "shared/translate/limits.h"
 #include "shared/translate/origin_text.h"
@@ -196,7 +195,7 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   MXC_TRY(CheckHost(policy, facts));
   Translation translation;
   oci::Spec& spec = translation.spec;
-  oci::Extension extension;
+  oci::Extension& extension = translation.extension;
 
   spec.oci_version = "1.2.0";
   spec.hostname = *policy.hostname;

@@ -41,9 +41,9 @@ std::string_view VersionName(Version version);
 // The caller's own group in one mounted v1 hierarchy, as a path of the file system.
 struct OwnGroup {
   Controllers controllers = 0;  // 0: a named hierarchy ("name=systemd"), or controllers that limit nothing here
-  std::string path;
-  std::string list;   // as /proc/self/cgroup names the hierarchy: "cpu,cpuacct", "name=systemd"
-  std::string mount;  // its mount point, from which absolute cgroup paths count
+  std::string path = {};
+  std::string list = {};   // as /proc/self/cgroup names the hierarchy: "cpu,cpuacct", "name=systemd"
+  std::string mount = {};  // its mount point, from which absolute cgroup paths count
   bool operator==(const OwnGroup&) const = default;
 };
 

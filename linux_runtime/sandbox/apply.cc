@@ -183,7 +183,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
 }
 
 // A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
-int OpenConsole(int parent) {
+int OpenConsole(int parent, unsigned streams) {
   int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   int unlock = 0;
@@ -192,8 +192,11 @@ int OpenConsole(int parent) {
   if (slave < 0) return slave;
   if (int error = Tell(parent, Word::kConsole, master); error < 0) return error;
   sys::Close(master);
-  if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
+  // Nothing is typed into one that is for output only; a program that asks for a password there would wait for ever.
+  int error = (streams & 1) != 0 ? static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))) : 0;
+  if (error < 0) return error;
   for (int fd = 0; fd <= 2; ++fd) {
+    if ((streams >> fd & 1) == 0) continue;
     if (int error = static_cast<int>(sys::Check(::dup2(slave, fd))); error < 0) return error;
   }
   return 0;
@@ -223,7 +226,7 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
     if (error < 0) Fail(status, step, error);
   };
   ::setsid();
-  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
+  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent, plan.terminal_streams));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
   check(kStepDescriptors, CloseAllBut(status));

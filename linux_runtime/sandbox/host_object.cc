@@ -67,6 +67,20 @@ std::optional<HostMount> ParseMount(std::string_view line) {
 
 }  // namespace
 
+namespace {
+
+// The mount that the canonical path goes through: the longest, last one.
+const HostMount* HomeOf(const HostObject& object, const std::vector<HostMount>& mounts) {
+  const HostMount* home = nullptr;
+  for (const HostMount& mount : mounts) {
+    if (!IsBelow(mount.mount_point, object.canonical)) continue;
+    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
+  }
+  return home;
+}
+
+}  // namespace
+
 bool HostObject::directory() const { return S_ISDIR(mode); }
 bool HostObject::regular() const { return S_ISREG(mode); }
 
@@ -123,12 +137,8 @@ Result<std::vector<HostMount>> ReadHostMounts() {
 }
 
 std::vector<std::string> OtherMountNames(const HostObject& object, const std::vector<HostMount>& mounts) {
-  const HostMount* home = nullptr;  // the mount that the canonical path goes through: the longest, last one
-  for (const HostMount& mount : mounts) {
-    if (!IsBelow(mount.mount_point, object.canonical)) continue;
-    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
-  }
   std::vector<std::string> names;
+  const HostMount* home = HomeOf(object, mounts);
   if (home == nullptr) return names;
   std::string inside = JoinPath(home->root, RestBelow(home->mount_point, object.canonical));
   for (const HostMount& mount : mounts) {
@@ -140,6 +150,18 @@ std::vector<std::string> OtherMountNames(const HostObject& object, const std::ve
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }
   return names;
+}
+
+std::vector<std::string> PartsMountedElsewhere(const HostObject& folder, const std::vector<HostMount>& mounts) {
+  std::vector<std::string> places;
+  const HostMount* home = HomeOf(folder, mounts);
+  if (home == nullptr || !folder.directory()) return places;
+  const std::string inside = JoinPath(home->root, RestBelow(home->mount_point, folder.canonical));
+  for (const HostMount& mount : mounts) {
+    const bool part = mount.device == home->device && mount.root != inside && IsBelow(inside, mount.root);
+    if (part && !IsBelow(folder.canonical, mount.mount_point)) places.push_back(mount.mount_point);
+  }
+  return places;
 }
 
 bool IsBelow(const std::string& folder, const std::string& path) {

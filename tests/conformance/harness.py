@@ -143,7 +143,7 @@ def _run(name, function, caller, runtime, probe):
     deviation = peers.deviation(runtime, name)
     if deviation and word == "FAIL":
         word, why = "SKIP", f"{os.path.basename(runtime)} differs here: {deviation} ({' '.join(why.split())[:160]})"
-    elif deviation and word == "PASS":
+    elif deviation and word == "PASS" and not deviation.startswith("by chance"):
         word, why = "FAIL", f"passes, but peers.py says that {os.path.basename(runtime)} differs: {deviation}"
     # A line a case: whoever reads the output goes by lines.
     why = why if os.environ.get("MXC_WHOLE_ERRORS") else " ".join(why.split())[:1800]

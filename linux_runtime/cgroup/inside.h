@@ -34,6 +34,7 @@ struct BundleGroup::Inside {
   std::string unit;  // systemd's; empty: not its group
   Bus bus;
   std::vector<std::string> notes;
+  std::optional<Layout> layout;  // what Make saw
   Placeholder placeholder;  // after `group`: ended first, so that the group is empty then
 
   // cgroupfs. No group, and no error: rootless without limits and without a place.

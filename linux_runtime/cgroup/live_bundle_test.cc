@@ -248,7 +248,7 @@ TEST_CASE("a v2 group that the container may manage belongs to its root, but not
 
 TEST_CASE("what a bundle's start pays for its group") {
   if (!Delegated() || !Root()) return;
-  constexpr int kRounds = 100;
+  constexpr int kRounds = 30;
   std::vector<double> make, destroy;
   auto microseconds = [](auto from) {
     return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - from).count();

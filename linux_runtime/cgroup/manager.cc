@@ -114,6 +114,7 @@ Result<BundleGroup> BundleGroup::Make(const oci::Spec& spec, const ManagerOption
   Limits limits = MXC_TRY(LimitsFrom(resources));
   std::vector<DeviceRule> rules = MXC_TRY(DeviceRules(resources.devices));
   Hierarchy hierarchy = Hierarchy::Probe();
+  inside->layout = hierarchy.layout();
   std::vector<Setting> settings = MXC_TRY(SettingsFor(limits, hierarchy.version(), Purpose::kBundle));
 
   switch (options.kind) {
@@ -172,7 +173,9 @@ bool BundleGroup::exists() const { return inside_->group && !inside_->group->non
 bool BundleGroup::disabled() const { return inside_->disabled; }
 const std::vector<std::string>& BundleGroup::notes() const { return inside_->notes; }
 
-CgroupMounts BundleGroup::Mounts() const { return MountsOf(Hierarchy::Probe().layout(), Paths()); }
+CgroupMounts BundleGroup::Mounts() const {
+  return MountsOf(inside_->layout ? *inside_->layout : Hierarchy::Probe().layout(), Paths());
+}
 
 Result<void> BundleGroup::Update(const oci::Resources& resources) {
   Limits limits = MXC_TRY(LimitsFrom(resources));

@@ -208,14 +208,16 @@ def mounts_inside(bundle, path, options, of_root):
     """Whether the host sees what a container mounts below a bind with these options."""
     bundle.spec["linux"]["rootfsPropagation"] = of_root
     bundle.spec["mounts"] = [proc(), bind(path, "/mnt", *options)]
-    process = bundle.start("mount -t tmpfs inner /mnt/point && touch /mnt/point/made && echo done && sleep 60")
+    process = bundle.start("mount -t tmpfs inner /mnt/point && touch /mnt/point/made && echo done && while ! test -e /mnt/end; do sleep 0.02; done")
+    end = os.path.join(path, "end")
     try:
         line = process.stdout.readline()
         equal(line, b"done\n", "the container's output")
         return os.path.exists(os.path.join(path, "point", "made"))
     finally:
-        process.kill()
-        process.communicate()
+        open(end, "w", encoding="utf-8").close()
+        process.communicate(timeout=30)
+        os.unlink(end)
 
 
 @case(callers=("root",))

@@ -1,6 +1,7 @@
 // Turns the profiles of this folder into C++: `embed OUT.cc FILE.yaml…`, run by the build. They go through the same
 // reader as at run time, so a mistake in one fails the build; the program starts without parsing anything, since the
 // paths become constants.
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -86,8 +87,12 @@ class Writer {
   }
 
  private:
-  void WritePaths(const std::string& name, const std::vector<PathPattern>& paths) {
+  // Sorted as the rules made of them are, which spares each start sorting them. Their order means nothing.
+  void WritePaths(const std::string& name, std::vector<PathPattern> paths) {
     if (paths.empty()) return;
+    std::stable_sort(paths.begin(), paths.end(), [](const PathPattern& a, const PathPattern& b) {
+      return a.root != b.root ? a.root < b.root : a.rest < b.rest;
+    });
     out_ << "constexpr PathPattern k" << name << "[] = {\n";
     for (const PathPattern& path : paths) {
       out_ << "    {" << Spelled(path.root) << ", " << Spelled(path.has_uid) << ", " << Spelled(path.if_present) << ", "

@@ -29,7 +29,8 @@ bool Allowed(const std::vector<DeviceRule>& rules, const Request& request) {
     if ((request.access & bit) == 0) continue;
     bool allowed = false;
     for (const DeviceRule& rule : rules) {
-      bool matches = (rule.type == 'a' || rule.type == request.type) && (rule.major < 0 || rule.major == request.major) &&
+      bool matches = (rule.type == 'a' || rule.type == request.type) &&
+                     (rule.major < 0 || rule.major == request.major) &&
                      (rule.minor < 0 || rule.minor == request.minor) && (rule.access & bit) != 0;
       if (matches) allowed = rule.allow;
     }
@@ -40,27 +41,39 @@ bool Allowed(const std::vector<DeviceRule>& rules, const Request& request) {
 
 // Runs a program on a request, as the kernel does, and checks what its verifier does about jumps: forward and inside.
 bool Run(const std::vector<bpf_insn>& code, const Request& request) {
-  const uint32_t context[] = {
-      static_cast<uint32_t>(request.type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR) | uint32_t{request.access} << 16,
-      static_cast<uint32_t>(request.major), static_cast<uint32_t>(request.minor)};
+  const uint32_t context[] = {static_cast<uint32_t>(request.type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR) |
+                                  uint32_t{request.access} << 16,
+                              static_cast<uint32_t>(request.major), static_cast<uint32_t>(request.minor)};
   uint64_t registers[10] = {};
   for (size_t at = 0; at < code.size(); ++at) {
     const bpf_insn& now = code[at];
     uint64_t& target = registers[now.dst_reg];
     auto immediate = static_cast<uint64_t>(static_cast<int64_t>(now.imm));
     switch (now.code) {
-      case BPF_LDX | BPF_MEM | BPF_W: target = context[now.off / 4]; break;
-      case BPF_ALU64 | BPF_MOV | BPF_K: target = immediate; break;
-      case BPF_ALU64 | BPF_MOV | BPF_X: target = registers[now.src_reg]; break;
-      case BPF_ALU64 | BPF_AND | BPF_K: target &= immediate; break;
-      case BPF_ALU64 | BPF_RSH | BPF_K: target >>= immediate; break;
+      case BPF_LDX | BPF_MEM | BPF_W:
+        target = context[now.off / 4];
+        break;
+      case BPF_ALU64 | BPF_MOV | BPF_K:
+        target = immediate;
+        break;
+      case BPF_ALU64 | BPF_MOV | BPF_X:
+        target = registers[now.src_reg];
+        break;
+      case BPF_ALU64 | BPF_AND | BPF_K:
+        target &= immediate;
+        break;
+      case BPF_ALU64 | BPF_RSH | BPF_K:
+        target >>= immediate;
+        break;
       case BPF_JMP | BPF_JNE | BPF_K:
       case BPF_JMP | BPF_JEQ | BPF_K:
         REQUIRE(now.off > 0);
         if ((target == immediate) == (BPF_OP(now.code) == BPF_JEQ)) at += static_cast<size_t>(now.off);
         break;
-      case BPF_JMP | BPF_EXIT: return registers[0] != 0;
-      default: FAIL("an instruction that the assembler doesn't have: ", int{now.code});
+      case BPF_JMP | BPF_EXIT:
+        return registers[0] != 0;
+      default:
+        FAIL("an instruction that the assembler doesn't have: ", int{now.code});
     }
   }
   FAIL("the program runs past its end");
@@ -87,8 +100,9 @@ TEST_CASE("everything is denied, then the bundle's rules, then the devices of ev
 }
 
 TEST_CASE("a rule that is none is named by its place") {
-  const oci::DeviceCgroup bad[] = {{true, "x", {}, {}, "r"},  {true, "cb", {}, {}, "r"}, {true, "c", {}, {}, ""},
-                                   {true, "c", {}, {}, "rx"}, {true, "c", -2, {}, "r"},  {true, "c", 1, 1LL << 31, "r"}};
+  const oci::DeviceCgroup bad[] = {{true, "x", {}, {}, "r"}, {true, "cb", {}, {}, "r"},
+                                   {true, "c", {}, {}, ""},  {true, "c", {}, {}, "rx"},
+                                   {true, "c", -2, {}, "r"}, {true, "c", 1, 1LL << 31, "r"}};
   for (const oci::DeviceCgroup& one : bad) {
     auto rules = DeviceRules({{false, "a", {}, {}, "rwm"}, one});
     REQUIRE_FALSE(rules.ok());
@@ -128,8 +142,8 @@ TEST_CASE("v1's table holds the same where it can say it") {
   auto table = TableOf(Rules({{true, "c", 10, 229, "rw"}, {true, "c", 10, 229, "m"}, {false, "c", 10, 229, "w"}}));
   REQUIRE_MESSAGE(table.ok(), table.error().Describe());
   CHECK_FALSE(table->allow_by_default);
-  CHECK(table->Lines() == Text{"b *:* m", "c *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
-                               "c 5:2 rwm", "c 10:229 rm", "c 136:* rwm"});
+  CHECK(table->Lines() == Text{"b *:* m", "c *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
+                               "c 5:0 rwm", "c 5:2 rwm", "c 10:229 rm", "c 136:* rwm"});
 
   auto privileged = TableOf(Rules({{true, "a", {}, {}, "rwm"}}));
   REQUIRE(privileged.ok());
@@ -160,7 +174,8 @@ TEST_CASE("devices.list is read back; other lines are nothing") {
   DeviceTable table = ParseDeviceList("c 1:3 rwm\nb *:* m\n");
   CHECK(table.Lines() == Text{"b *:* m", "c 1:3 rwm"});
   CHECK(ParseDeviceList("a *:* rwm\n") == DeviceTable{true, {}});
-  for (const char* text : {"", "\n", "c", "c 1", "c 1:", "c 1:3", "c 1:3 ", "c 1:3 x", "x 1:3 r", "c -1:3 r", "c 99999999999999999999:3 r"}) {
+  for (const char* text : {"", "\n", "c", "c 1", "c 1:", "c 1:3", "c 1:3 ", "c 1:3 x", "x 1:3 r", "c -1:3 r",
+                           "c 99999999999999999999:3 r"}) {
     CAPTURE(text);
     CHECK(ParseDeviceList(text) == DeviceTable{});
   }

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "linux_runtime/cgroup/hierarchy.h"
+#include "linux_runtime/cgroup/live_bundle.h"
 #include "linux_runtime/cgroup/live_testing.h"
 #include "linux_runtime/cgroup/manager.h"
 #include "linux_runtime/cgroup/proc.h"
@@ -31,16 +32,20 @@ std::string SystemdMount(const Layout& layout) {
 // Makes the scope below its slice and moves the process; fails a unit that exists until it is reset, as systemd does.
 std::string StandIn(const std::string& mount, const std::string& log) {
   return R"(#!/bin/bash
-echo "$8 $*" >>)" + log + R"(
-[ "$8" = StartTransientUnit ] || { [ "$8" != ResetFailedUnit ] || rm -f )" + log + R"(.failed; exit 0; }
-[ ! -e )" + log + R"(.failed ] || { echo "Unit ${10} already exists" >&2; exit 1; }
+echo "$8 $*" >>)" +
+         log + R"(
+[ "$8" = StartTransientUnit ] || { [ "$8" != ResetFailedUnit ] || rm -f )" +
+         log + R"(.failed; exit 0; }
+[ ! -e )" +
+         log + R"(.failed ] || { echo "Unit ${10} already exists" >&2; exit 1; }
 unit=${10}
 while [ $# -gt 1 ]; do
   [ "$1" != Slice ] || slice=$3
   [ "$1" != PIDs ] || pid=$4
   shift
 done
-group=)" + mount + R"(/$slice/$unit
+group=)" +
+         mount + R"(/$slice/$unit
 mkdir -p $group && echo $pid >$group/cgroup.procs
 )";
 }
@@ -67,11 +72,6 @@ TEST_CASE("systemd makes the scope, the rest follows: limits, the other hierarch
   options.kind = ManagerKind::kSystemd;
   options.id = "c1";
   options.busctl = tree.Path("busctl");
-  auto group = BundleGroup::Make(spec, options);
-  REQUIRE_MESSAGE(group.ok(), group.error().Describe());
-  CHECK(group->wants_adoption());
-  CHECK_FALSE(group->exists());
-
   if (hierarchy.version() == Version::kV2) {
     // systemd hands on what the properties ask for.
     for (const std::string& folder : {mount, mount + "/" + slice}) {
@@ -79,12 +79,19 @@ TEST_CASE("systemd makes the scope, the rest follows: limits, the other hierarch
       std::ofstream(folder + "/cgroup.subtree_control") << "+pids" << std::flush;
     }
   }
-  pid_t child = StartInside({}, -1, [] { return ::pause(); });
-  auto adopted = group->Adopt(child);
-  REQUIRE_MESSAGE(adopted.ok(), adopted.error().Describe());
-  CHECK_FALSE(group->wants_adoption());
+  auto group = BundleGroup::Make(spec, options);
+  REQUIRE_MESSAGE(group.ok(), group.error().Describe());
+  REQUIRE(group->exists());
+  auto holding = group->Processes();
+  REQUIRE(holding.ok());
+  CHECK(holding->size() == 1);
+  pid_t child = StartIn(*group, [] { return ::pause(); });
+  AwaitInside(*group, child);
+  group->Release();
+  CHECK(*group->Processes() == std::vector<pid_t>{child});
   CHECK(tree.Get("log").find("ResetFailedUnit") != std::string::npos);
-  std::string text = ReadProc("/proc/" + std::to_string(child) + "/cgroup"), expected = "/" + slice + "/mxctest-c1.scope";
+  std::string text = ReadProc("/proc/" + std::to_string(child) + "/cgroup"),
+              expected = "/" + slice + "/mxctest-c1.scope";
   if (hierarchy.version() == Version::kV2) {
     CHECK(OwnPathOnV2(text) == expected);
   } else {
@@ -123,13 +130,6 @@ TEST_CASE("a scope that systemd doesn't make is an error, and nothing is left") 
   options.id = "c1";
   options.busctl = tree.Path("busctl");
   auto group = BundleGroup::Make({}, options);
-  REQUIRE(group.ok());
-  pid_t child = StartInside({}, -1, [] { return ::pause(); });
-  auto adopted = group->Adopt(child);
-  REQUIRE_FALSE(adopted.ok());
-  CHECK(adopted.error().message().ends_with("Access denied"));
-  CHECK_FALSE(group->exists());
-  CHECK(group->Destroy().ok());
-  ::kill(child, SIGKILL);
-  StatusOf(child);
+  REQUIRE_FALSE(group.ok());
+  CHECK(group.error().message().ends_with("Access denied"));
 }

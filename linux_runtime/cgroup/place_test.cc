@@ -44,9 +44,12 @@ using Text = std::vector<std::string>;
 
 TEST_CASE("v1: an absolute path counts from each mount point, a relative or absent one from the caller's own group") {
   Layout layout = HybridLayout("/nowhere/");
-  CHECK(Lines(layout, "/pod//x/./c/") == Text{"/nowhere/memory + pod/x/c", "/nowhere/cpu,cpuacct + pod/x/c", "/nowhere/systemd + pod/x/c"});
-  CHECK(Lines(layout, "pod/c") == Text{"/nowhere/memory/agent/a3 + pod/c", "/nowhere/cpu,cpuacct + pod/c", "/nowhere/systemd/s + pod/c"});
-  CHECK(Lines(layout, "") == Text{"/nowhere/memory/agent/a3 + mxc.c1", "/nowhere/cpu,cpuacct + mxc.c1", "/nowhere/systemd/s + mxc.c1"});
+  CHECK(Lines(layout, "/pod//x/./c/") ==
+        Text{"/nowhere/memory + pod/x/c", "/nowhere/cpu,cpuacct + pod/x/c", "/nowhere/systemd + pod/x/c"});
+  CHECK(Lines(layout, "pod/c") ==
+        Text{"/nowhere/memory/agent/a3 + pod/c", "/nowhere/cpu,cpuacct + pod/c", "/nowhere/systemd/s + pod/c"});
+  CHECK(Lines(layout, "") ==
+        Text{"/nowhere/memory/agent/a3 + mxc.c1", "/nowhere/cpu,cpuacct + mxc.c1", "/nowhere/systemd/s + mxc.c1"});
 }
 
 TEST_CASE("v2: a relative path lies beside the caller's own group, since a group with processes hands on nothing") {
@@ -60,8 +63,8 @@ TEST_CASE("v2: a relative path lies beside the caller's own group, since a group
 
 TEST_CASE("paths that lead out, name the root, or are none are refused by name") {
   Hierarchy hierarchy = Hierarchy::From(HybridLayout("/nowhere/"), 0);
-  for (std::string path : {std::string("/a/../b"), std::string(".."), std::string("/"), std::string("//./"), std::string("."),
-                           std::string("a\nb"), "/" + std::string(256, 'x')}) {
+  for (std::string path : {std::string("/a/../b"), std::string(".."), std::string("/"), std::string("//./"),
+                           std::string("."), std::string("a\nb"), "/" + std::string(256, 'x')}) {
     CAPTURE(path);
     auto place = PlaceOf(hierarchy, path, "c1");
     REQUIRE_FALSE(place.ok());
@@ -77,7 +80,8 @@ TEST_CASE("a group is made component by component, cpusets get their parent's pr
   tree.Folder("pids");
   Layout layout;
   layout.version = Version::kV1;
-  layout.v1 = {{kCpuset, tree.Path("cpuset"), "cpuset", tree.Path("cpuset")}, {kPids, tree.Path("pids"), "pids", tree.Path("pids")}};
+  layout.v1 = {{kCpuset, tree.Path("cpuset"), "cpuset", tree.Path("cpuset")},
+               {kPids, tree.Path("pids"), "pids", tree.Path("pids")}};
   Hierarchy hierarchy = Hierarchy::From(layout, 0, O_CREAT);
   auto place = PlaceOf(hierarchy, "/pod/x/c1", "c1");
   REQUIRE(place.ok());
@@ -94,7 +98,8 @@ TEST_CASE("a group is made component by component, cpusets get their parent's pr
 
 TEST_CASE("v2: each group on the way hands on what it has, and the new one has what arrives") {
   Tree tree;
-  for (const char* folder : {"", "pod/", "pod/c1/"}) tree.Put(std::string(folder) + "cgroup.controllers", "cpu pids rdma\n");
+  for (const char* folder : {"", "pod/", "pod/c1/"})
+    tree.Put(std::string(folder) + "cgroup.controllers", "cpu pids rdma\n");
   tree.Put("pod/c1/cgroup.procs", "");
   tree.Put("pod/c1/cgroup.freeze", "0\n");
   tree.Put("cgroup.subtree_control", "cpu pids\n");
@@ -116,7 +121,8 @@ TEST_CASE("v2: each group on the way hands on what it has, and the new one has w
   CHECK(tree.Has("pod/c1"));
 
   tree.Put("pod/c1/cgroup.procs", "12\n");
-  CHECK(CreateAt(hierarchy, *place, {}).error().message().starts_with("container's cgroup is not empty: 1 process(es)"));
+  CHECK(
+      CreateAt(hierarchy, *place, {}).error().message().starts_with("container's cgroup is not empty: 1 process(es)"));
   CHECK(CreateAt(hierarchy, *place, {.in_use = true}).ok());
   tree.Put("pod/c1/cgroup.procs", "");
   tree.Put("pod/c1/cgroup.freeze", "1\n");
@@ -142,7 +148,8 @@ TEST_CASE("a group is opened by its paths: named hierarchies too; what is gone i
   }
 }
 
-TEST_CASE("the container's own view: a folder each hierarchy and links for those that share one; v2 is the group itself") {
+TEST_CASE(
+    "the container's own view: a folder each hierarchy and links for those that share one; v2 is the group itself") {
   Layout layout = HybridLayout("/cg/");
   CgroupMounts mounts = MountsOf(layout, {"memory=/cg/memory/pod/c", "cpu,cpuacct=/cg/cpu,cpuacct/pod/c"});
   CHECK_FALSE(mounts.v2);

@@ -32,7 +32,9 @@ TEST_CASE("texts that count are read; what is no such line is skipped") {
   CHECK(blkio == std::vector<BlockCount>{{8, 0, "Read", 4096}, {8, 0, "Total", 4096}, {253, 1, "", 12}});
 
   Stats stats;
-  ParseIoStat("8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:16 \nbad rbytes=1\n8:1 rbytes=x =3 other=1 rios=\n", stats);
+  ParseIoStat(
+      "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:16 \nbad rbytes=1\n8:1 rbytes=x =3 other=1 rios=\n",
+      stats);
   CHECK(stats.io_service_bytes == std::vector<BlockCount>{{8, 0, "Read", 1}, {8, 0, "Write", 2}, {8, 0, "Discard", 5}});
   CHECK(stats.io_serviced == std::vector<BlockCount>{{8, 0, "Read", 3}, {8, 0, "Write", 4}, {8, 0, "Discard", 6}});
 
@@ -58,8 +60,9 @@ TEST_CASE("v1: each file of each hierarchy in its place") {
   tree.Put("pids/c/pids.current", "2\n");
   tree.Put("pids/c/pids.max", "max\n");
   tree.Put("blkio/c/blkio.throttle.io_service_bytes_recursive", "8:0 Read 5\n8:0 Total 5\nTotal 5\n");
-  auto group = Group::Open({"cpu=" + tree.Path("cpu/c"), "cpuacct=" + tree.Path("cpuacct/c"), "memory=" + tree.Path("memory/c"),
-                            "pids=" + tree.Path("pids/c"), "blkio=" + tree.Path("blkio/c")});
+  auto group =
+      Group::Open({"cpu=" + tree.Path("cpu/c"), "cpuacct=" + tree.Path("cpuacct/c"), "memory=" + tree.Path("memory/c"),
+                   "pids=" + tree.Path("pids/c"), "blkio=" + tree.Path("blkio/c")});
   REQUIRE(group.ok());
   Stats stats = ReadStats(*group);
   CHECK(stats.periods == 9);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/host/facts.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/fd.h"
@@ -100,8 +99,13 @@ std::string FilterCacheFolder() {
   return home != nullptr && *home != '\0' ? std::string(home) + "/.cache/mxc" : "";
 }
 
+const cgroup::Hierarchy& LinuxHost::Cgroups() {
+  if (!cgroups_) cgroups_ = cgroup::Hierarchy::Probe();
+  return *cgroups_;
+}
+
 Result<translate::HostFacts> LinuxHost::Facts() {
-  if (!facts_) facts_ = MXC_TRY_AS("look at this host", host::ProbeHost(cgroup::Hierarchy::Probe(), environment_));
+  if (!facts_) facts_ = MXC_TRY_AS("look at this host", host::ProbeHost(Cgroups(), environment_));
   return *facts_;
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "linux_runtime/cgroup/hierarchy.h"
 #include "shared/client/host.h"
 
 namespace mxc::cli {
@@ -23,11 +24,14 @@ class LinuxHost : public client::Host {
   Result<std::string> ReadFile(const std::string& path) override;
   Result<policy::Caller> Caller() override;
   Result<translate::HostFacts> Facts() override;
+  // Looked at once.
+  const cgroup::Hierarchy& Cgroups();
   Result<std::vector<client::NamedText>> AddedProfiles() override { return ReadTrustedFolder(kProfilesFolder); }
   Result<std::vector<client::NamedText>> Floors() override { return ReadTrustedFolder(kFloorFolder); }
 
  private:
   const char* const* environment_;
+  std::optional<cgroup::Hierarchy> cgroups_;
   std::optional<translate::HostFacts> facts_;
 };
 

@@ -1,12 +1,13 @@
 #include "linux_runtime/cli/run_command.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/run/run.h"
 #include "linux_runtime/supervise/write_report.h"
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/fd.h"
 #include "shared/client/prepare.h"
 #include "shared/oci/json.h"
 #include "shared/oci/validate.h"
@@ -27,8 +28,22 @@ run::RunOptions HostOptions() {
   return options;
 }
 
+// With the input and the output on terminals, the program gets one of its own for all three. Else it gets one for what it
+// shows there, which has to be filtered, and the input stays as it is, for reading only.
+uint8_t TerminalStreams() {
+  const bool input = ::isatty(STDIN_FILENO) == 1;
+  if (input && ::isatty(STDOUT_FILENO) == 1) return 7;
+  if (input) {
+    // Fails where the terminal belongs to somebody else (after su); then the program can't open it again either.
+    sys::UniqueFd again(::open("/proc/self/fd/0", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    if (again.valid()) ::dup2(again.get(), STDIN_FILENO);
+  }
+  return static_cast<uint8_t>((::isatty(STDOUT_FILENO) == 1 ? 2 : 0) | (::isatty(STDERR_FILENO) == 1 ? 4 : 0));
+}
+
 struct Job {
   oci::Spec spec;
+  oci::Extension extension;  // of the spec
   std::vector<std::string> notes;
   std::optional<policy::EffectivePolicy> effective;
 };
@@ -38,6 +53,7 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
   if (!options.spec) {
     client::PreparedSpec prepared = MXC_TRY(client::PrepareSpec(options, host));
     job.spec = std::move(prepared.translation.spec);
+    job.extension = std::move(prepared.translation.extension);
     job.notes = std::move(prepared.translation.notes);
     job.effective = std::move(prepared.prepared.effective);
     return job;
@@ -55,17 +71,17 @@ Result<Job> ReadJob(const client::Options& options, client::Host& host) {
         .WithPosition({source, 0, 0, "/hooks"})
         .WithHint("take them out of the spec, or call the programs before and after mxc");
   }
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(job.spec.annotations));
-  job.notes = MXC_TRY_AS(source, oci::Validate(job.spec, extension)).warnings;
+  job.extension = MXC_TRY(oci::ReadExtension(job.spec.annotations));
+  job.notes = MXC_TRY_AS(source, oci::Validate(job.spec, job.extension)).warnings;
   if (!options.argv.empty() && job.spec.process) job.spec.process->args = options.argv;
   return job;
 }
 
 }  // namespace
 
-Result<std::string> PlanCommand(const client::Options& options, client::Host& host) {
+Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host) {
   Job job = MXC_TRY(ReadJob(options, host));
-  sandbox::Plan plan = MXC_TRY(run::PlanSandbox(job.spec, HostOptions()));
+  sandbox::Plan plan = MXC_TRY(run::PlanSandbox(job.spec, job.extension, HostOptions()));
   plan.notes.insert(plan.notes.begin(), job.notes.begin(), job.notes.end());
   return sandbox::FormatPlan(plan);
 }
@@ -92,15 +108,16 @@ report::ExitReport FailureReport(const client::Options& options, const Error& er
   return report;
 }
 
-Result<Ended> RunJob(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv,
+Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
                      report::ExitReport& report) {
   client::Options named = options;
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
   Job job = MXC_TRY(ReadJob(named, host));
   run::RunOptions run = HostOptions();
-  run.terminal = ::isatty(0) == 1 && ::isatty(1) == 1;
+  run.terminal_streams = TerminalStreams();
   run.argv = argv;
-  run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, run));
+  run.cgroups = &host.Cgroups();
+  run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, job.extension, run));
   report = std::move(result.report);
   report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
   if (options.policy) report.policy = *options.policy;
@@ -110,7 +127,7 @@ Result<Ended> RunJob(const client::Options& options, client::Host& host, const s
 
 }  // namespace
 
-Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv) {
+Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv) {
   std::optional<supervise::ReportFile> file;
   if (options.report) file.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
   report::ExitReport report;

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/sandbox/apply.h"
-#include "shared/client/host.h"
 #include "shared/client/options.h"
 
 namespace mxc::cli {
@@ -17,8 +17,8 @@ struct Ended {
 };
 
 // Errors: what stopped the run before anything started (status 125). With --report, a report is written in any case.
-Result<Ended> RunCommand(const client::Options& options, client::Host& host, const sandbox::ArgvArea& argv);
+Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv);
 
-Result<std::string> PlanCommand(const client::Options& options, client::Host& host);
+Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host);
 
 }  // namespace mxc::cli

@@ -65,7 +65,7 @@ Result<oci::Spec> Container::ReadSpec() const {
 
 Result<cgroup::BundleGroup> Container::OpenGroup() const { return cgroup::BundleGroup::Open(state_.group); }
 
-Result<std::vector<std::string>> Container::Start() {
+Result<void> Container::Start() {
   const Status status = MXC_TRY(ReadStatus());
   if (status != Status::kCreated) {
     const bool ended = status == Status::kStopped;
@@ -74,7 +74,10 @@ Result<std::vector<std::string>> Container::Start() {
   }
   oci::Spec spec = MXC_TRY(ReadSpec());
   MXC_TRY(LetStart(entry_, spec));
-  return RunLateHooks(spec.hooks.poststart, "hooks.poststart", OciState(state_, Status::kRunning, false));
+  Result<void> hooks = RunHooks(spec.hooks.poststart, "hooks.poststart", OciState(state_, Status::kRunning, false));
+  // runtime.md, "Lifecycle", step 9: an error, and the container is stopped.
+  if (!hooks.ok()) (void)Kill(SIGKILL, true);
+  return hooks;
 }
 
 Result<void> Container::Kill(int signal, bool all) const {

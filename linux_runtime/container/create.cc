@@ -124,9 +124,19 @@ Result<void> Creation::ReadConfig() {
   config_text_ = MXC_TRY(ReadWhole(path));
   spec_ = MXC_TRY(oci::ReadSpec(config_text_, path));
   extension_ = MXC_TRY_AS(path, oci::ReadExtension(spec_.annotations));
+  for (oci::Mount& mount : spec_.mounts) {
+    // The specification asks to take it, and for a warning (config.md, "Mounts").
+    if (mount.destination.empty() || mount.destination.starts_with('/')) continue;
+    warnings_.push_back("mounts: the destination " + mount.destination + " is relative: taken as below /");
+    mount.destination.insert(0, "/");
+  }
   oci::Validated validated = MXC_TRY_AS(path, oci::Validate(spec_, extension_));
-  warnings_ = std::move(validated.warnings);
+  warnings_.insert(warnings_.end(), validated.warnings.begin(), validated.warnings.end());
   if (!spec_.process) return Error(Code::kInvalid, path + ": /process: missing").WithHint("say what to run in process.args");
+  if (options_.listen_fds != 0) {
+    spec_.process->env.push_back("LISTEN_FDS=" + std::to_string(options_.listen_fds));
+    spec_.process->env.push_back("LISTEN_PID=1");
+  }
   if (!extension_.empty_root && !spec_.root->path.starts_with('/')) spec_.root->path = options_.bundle + "/" + spec_.root->path;
   if (spec_.process->terminal && options_.console_socket.empty() && !options_.own_terminal) {
     return Error(Code::kInvalid, path + ": /process/terminal: cannot allocate tty: nobody takes the terminal of a detached container")
@@ -184,7 +194,7 @@ Result<void> Creation::MakePlan() {
   const cgroup::CgroupMounts mounts = group_->Mounts();
   context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
-  plan_.bundle.preserved = options_.preserve_fds;
+  plan_.bundle.preserved = options_.preserve_fds + options_.listen_fds;
   if (!plan_.guarded.empty()) {
     return Error(Code::kUnsupported, "/annotations: dev.mxc.denied and dev.mxc.protect need a process that keeps them up, which containers of " 
                                      "plain bundles don't have yet");
@@ -298,9 +308,9 @@ Result<void> WritePidFile(const std::string& path, pid_t pid) {
   return {};
 }
 
-Result<std::vector<std::string>> AwaitStarted(const Created& created) {
+Result<void> AwaitStarted(const Created& created) {
   MXC_TRY(AwaitProgram(created.launched.status.get(), created.spec));
-  return RunLateHooks(created.spec.hooks.poststart, "hooks.poststart", OciState(created.state, Status::kRunning, false));
+  return RunHooks(created.spec.hooks.poststart, "hooks.poststart", OciState(created.state, Status::kRunning, false));
 }
 
 Result<Created> Create(const Store& store, const CreateOptions& options) { return Creation(store, options).Run(); }

@@ -10,7 +10,7 @@
 namespace mxc::network {
 namespace {
 
-constexpr size_t kAnswerBytes = 64 * 1024;  // the kernel's dumps come in pieces of at most 32 KiB
+constexpr size_t kAnswerBytes = size_t{64} * 1024;  // the kernel's dumps come in pieces of at most 32 KiB
 
 }  // namespace
 

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <functional>
+
+#include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
 #include "linux_runtime/cgroup/sweep.h"
-#include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
 #include "linux_runtime/run/state_folder.h"
@@ -46,11 +48,11 @@ struct Held {
   std::optional<MovedFolder> moved;
 };
 
-Result<void> MakeGroup(const oci::Spec& spec, Held& held) {
+Result<void> MakeGroup(const oci::Spec& spec, const RunOptions& options, Held& held) {
   if (!spec.linux.resources) return {};
   held.limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
   if (held.limits == cgroup::Limits{}) return {};
-  held.hierarchy = cgroup::Hierarchy::Probe();
+  held.hierarchy = options.cgroups != nullptr ? *options.cgroups : cgroup::Hierarchy::Probe();
   held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, GroupName(), held.limits));
   return {};
 }
@@ -71,6 +73,8 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
   options.pid = launched.pid;
   options.pidfd = launched.pidfd.get();
   if (privileged) options.cover_owner = CoverOwner(plan);
+  options.kept_covers = plan.covers;
+  if (privileged && extension.identity == oci::Identity::kCaller) options.account = held.ids.base;
   options.kill_on_exposed = extension.on_exposed == oci::OnExposed::kKill;
   held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
   options.state_folder = held.moved->fd();
@@ -79,19 +83,24 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
     const size_t folders = guarded.name.rfind('/');
     std::string parent = guarded.host_parent;
     if (folders != std::string::npos) parent += (parent == "/" ? "" : "/") + guarded.name.substr(0, folders);
-    options.names.push_back({guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists,
-                             guarded.host_parent.size()});
+    options.names.push_back(
+        {guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists, guarded.host_parent.size()});
   }
   return sandbox::CoverKeeper::Start(std::move(options));
 }
 
-// Once the container's root stands: watch what must stay denied, then let it go on. The guard gets ready meanwhile.
+// Once the container's root stands: watch what must stay denied, then let it go on. Until then the guard gets ready, and
+// the supervisor does `meanwhile`, which nothing of the start depends on.
 Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& plan, sandbox::Launched& launched,
-                                                          const oci::Extension& extension, bool privileged, Held& held) {
+                                                          const oci::Extension& extension, bool privileged, Held& held,
+                                                          const std::function<void()>& meanwhile) {
   std::optional<sandbox::CoverKeeper> keeper;
+  constexpr char kWhat[] = "watch denied and protected names";
   if (!plan.guarded.empty()) {
-    constexpr char kWhat[] = "watch denied and protected names";
     keeper.emplace(MXC_TRY_AS(kWhat, StartKeeper(plan, launched, extension, privileged, held)));
+  }
+  meanwhile();
+  if (keeper) {
     if (!launched.AwaitRoot()) return std::optional<sandbox::CoverKeeper>();
     MXC_TRY_AS(kWhat, keeper->Join());
     MXC_TRY(launched.Continue());
@@ -121,7 +130,8 @@ void Describe(report::ExitReport& report, const oci::Spec& spec, const oci::Exte
   report.warnings = plan.notes;
 }
 
-void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& moved_to, report::ExitReport& report) {
+void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& moved_to,
+                    report::ExitReport& report) {
   using sandbox::KeeperHow;
   for (const sandbox::KeeperEvent& event : events) {
     switch (event.how) {
@@ -153,27 +163,27 @@ void EndGroup(Held& held, report::ExitReport& report) {
   if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) {
     report.peak_memory_bytes = usage->memory_peak_bytes;
     report.out_of_memory = usage->oom_kills.value_or(0) != 0;
-    report.limits.push_back({"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
+    report.limits.push_back(
+        {"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
     report.limits.push_back({"pids", held.limits.pids, usage->pids_peak, usage->pids_refused.value_or(0)});
   }
   // With a pid namespace nothing is left in it, and a group that holds processes can't be removed.
   if (held.group->RemoveEmpty()) return;
   if (Result<void> killed = held.group->Kill(); !killed.ok()) report.warnings.push_back(killed.error().Describe());
-  if (Result<void> removed = held.group->Destroy(); !removed.ok()) report.warnings.push_back(removed.error().Describe());
+  if (Result<void> removed = held.group->Destroy(); !removed.ok())
+    report.warnings.push_back(removed.error().Describe());
 }
 
 }  // namespace
 
-Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const RunOptions& options) {
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(spec.annotations));
+Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options) {
   sandbox::PlanContext context = Context(options);
   context.id_base = kFirstHostId;
   sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
   return plan;
 }
 
-Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
-  oci::Extension extension = MXC_TRY(oci::ReadExtension(spec.annotations));
+Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options) {
   Held held;
   sandbox::PlanContext context = Context(options);
   held.state = MXC_TRY(OpenStateFolder(context.privileged, options.runtime_directory));
@@ -181,13 +191,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     held.ids = MXC_TRY(TakeIdRange(held.state.path));
     context.id_base = held.ids.base;
   }
-  MXC_TRY(MakeGroup(spec, held));
+  MXC_TRY(MakeGroup(spec, options, held));
   if (held.group) {
     context.cgroup_tasks = held.group->JoinFds();
     context.cgroup_directory = held.group->CloneFd();
   }
   sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
-  plan.terminal = plan.terminal || options.terminal;
+  if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
+  plan.terminal = plan.terminal_streams != 0;
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();
@@ -195,7 +206,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     sys::PidfdSendSignal(launched.pidfd.get(), SIGKILL);
     if (held.group) (void)held.group->Kill();
   };
-  Result<std::optional<sandbox::CoverKeeper>> met = MeetContainer(plan, launched, extension, context.privileged, held);
+  RunResult result;
+  auto meanwhile = [&] {
+    Describe(result.report, spec, extension, plan, held);
+    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
+    SweepMovedFolders(held.state, SupervisorLives);
+  };
+  Result<std::optional<sandbox::CoverKeeper>> met =
+      MeetContainer(plan, launched, extension, context.privileged, held, meanwhile);
   if (!met.ok()) {
     end();
     ::waitpid(launched.pid, nullptr, 0);
@@ -205,18 +223,15 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   if (plan.terminal) launched.ReceiveConsole();
   plan.CloseDescriptors();
 
-  RunResult result;
   result.report.start_unix_us = UnixMicroseconds();
   supervise::Outcome outcome;
   supervise::Loop loop;
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
+  if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
+  if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
-  supervise.on_started = [&](int) {
-    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
-    SweepMovedFolders(held.state, SupervisorLives);
-  };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);
     if (keeper) {
@@ -227,8 +242,6 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
         }
       });
     }
-    // What the report says of the plan takes a while to write down; the program starts meanwhile.
-    Describe(result.report, spec, extension, plan, held);
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();
@@ -238,8 +251,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   if (keeper) DescribeEvents(keeper->Finish(), held.moved->path(), result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);
-    result.report.error = report::ReportError{result.failure->Describe(), result.failure->hint(), "",  "",
-                                              sys::ErrnoName(outcome.error)};
+    result.report.error =
+        report::ReportError{result.failure->Describe(), result.failure->hint(), "", "", sys::ErrnoName(outcome.error)};
   } else if (outcome.trouble) {
     result.failure = outcome.trouble;
   } else if (outcome.how == supervise::How::kKilled && !outcome.killed_because.empty()) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/sandbox/apply.h"
 #include "linux_runtime/sandbox/plan.h"
 #include "shared/base/result.h"
@@ -15,10 +16,12 @@
 namespace mxc::run {
 
 struct RunOptions {
-  bool terminal = false;            // standard input and output are terminals: give the program one of its own
+  // Standard streams, a bit each, that are terminals: the program gets one of its own in their place. 0: none.
+  uint8_t terminal_streams = 0;
   std::string runtime_directory;    // XDG_RUNTIME_DIR
   std::string cache_directory;      // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;
+  const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
 };
 
 struct RunResult {
@@ -26,10 +29,11 @@ struct RunResult {
   std::optional<Error> failure;       // why the program didn't start, or why it was ended by us
 };
 
+// extension: what oci::ReadExtension reads from the spec's annotations, which whoever wrote them has already.
 // Errors: what stops a run before anything starts.
-Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options);
+Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options);
 
 // The plan that RunSandbox would carry out, without a cgroup and without taking ids.
-Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const RunOptions& options);
+Result<sandbox::Plan> PlanSandbox(const oci::Spec& spec, const oci::Extension& extension, const RunOptions& options);
 
 }  // namespace mxc::run

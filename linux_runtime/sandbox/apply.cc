@@ -121,6 +121,21 @@ int MeetParent(int parent, Word word) {
   return AwaitGo(parent);
 }
 
+// What can be done while the guard gets ready. A detached mount whose last descriptor is closed waits for an RCU grace
+// period: here, or in the guard, nobody has to wait for it.
+void UseTheWait(RootState& state) {
+  CloseCovers(&state.covers);
+  LandlockFailure unreported{};
+  // If this fails, it fails again below, where it counts.
+  if (state.landlock != nullptr) state.ruleset = MakeLandlockRuleset(*state.landlock, &unreported);
+}
+
+int MeetKeeper(int parent, RootState& state) {
+  if (int error = Tell(parent, Word::kRootStands); error < 0) return error;
+  UseTheWait(state);
+  return AwaitGo(parent);
+}
+
 int SetIds(const Step& step) {
   if (step.mode != 0) {
     if (int error = sys::SetGroups(0, nullptr); error < 0) return error;
@@ -151,7 +166,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kUnshareCgroup:
       return sys::Unshare(CLONE_NEWCGROUP);
     case Op::kMeetParent:
-      return MeetParent(descriptors.parent, Word::kRootStands);
+      return MeetKeeper(descriptors.parent, state);
     case Op::kSetIds:
       return SetIds(step);
     case Op::kTieToParent:
@@ -183,7 +198,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
 }
 
 // A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
-int OpenConsole(int parent) {
+int OpenConsole(int parent, unsigned streams) {
   int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   int unlock = 0;
@@ -192,8 +207,11 @@ int OpenConsole(int parent) {
   if (slave < 0) return slave;
   if (int error = Tell(parent, Word::kConsole, master); error < 0) return error;
   sys::Close(master);
-  if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
+  // Nothing is typed into one that is for output only; a program that asks for a password there would wait for ever.
+  int error = (streams & 1) != 0 ? static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))) : 0;
+  if (error < 0) return error;
   for (int fd = 0; fd <= 2; ++fd) {
+    if ((streams >> fd & 1) == 0) continue;
     if (int error = static_cast<int>(sys::Check(::dup2(slave, fd))); error < 0) return error;
   }
   return 0;
@@ -223,7 +241,7 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
     if (error < 0) Fail(status, step, error);
   };
   ::setsid();
-  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
+  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent, plan.terminal_streams));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
   check(kStepDescriptors, CloseAllBut(status));
@@ -252,6 +270,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
+  if (plan.use_landlock) state.landlock = &plan.landlock;
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {
     if (plan.steps[index].op == Op::kHooks) {
       RunCreateHooks(plan, descriptors, index);
@@ -266,7 +285,8 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   if (plan.no_new_privileges) check(kStepNoNewPrivileges, sys::Prctl(PR_SET_NO_NEW_PRIVS, 1));
   if (plan.use_landlock) {
     LandlockFailure failure{};
-    check(kStepLandlock, ApplyLandlock(plan.landlock, &failure));
+    check(kStepLandlock, state.ruleset < 0 ? ApplyLandlock(plan.landlock, &failure)
+                                           : RestrictToRuleset(plan.landlock, state.ruleset, &failure));
   }
   if (!plan.reaper) RunProgram(plan, descriptors);
 

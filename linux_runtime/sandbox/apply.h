@@ -33,6 +33,8 @@ struct RootState {
   int null = -1;          // the container's /dev/null, known to be it
   int empty_folder = -1;  // an attached mount of an empty read-only folder
   int console = -1;       // slave of the PTY, once kConsole has opened it
+  const LandlockPlan* landlock = nullptr;  // nullptr: no rules
+  int ruleset = -1;                        // made from it ahead of time
 };
 
 // Where a sandbox's root is attached before pivot_root: a folder on every Linux, below which no source lies.

@@ -38,6 +38,7 @@
 #include <vector>
 
 #include "linux_runtime/sandbox/cover_keeper_moved.h"
+#include "linux_runtime/sandbox/cover_source.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 
@@ -58,8 +59,14 @@ struct KeeperOptions {
   int pidfd = -1;                     // of the same
   std::vector<KeptName> names;
   std::optional<uint32_t> cover_owner;  // as root: a host id that the container doesn't map; rootless: none
+  // The plan's, whose descriptors the guard keeps as long as it lives: whoever closes the last one waits for an RCU grace
+  // period, and for the guard's end nobody waits.
+  CoverSource kept_covers;
   bool kill_on_exposed = false;       // x-linux.on_exposed: kill. An exposed denied object ends the container
   bool hold_opens = true;             // fanotify, where the caller may and the kernel can
+  // As root: a host id of this container's alone. The kernel counts groups of inotify and fanotify by user and gives each
+  // 128 (fs.inotify.max_user_instances, fs.fanotify.max_user_groups): counted as root's, 64 sandboxes would use them up.
+  std::optional<uint32_t> account;
   int state_folder = -1;              // where objects made from inside are moved to; -1: they stay, covered
   // Called in the guard's process, which keeps only the descriptors in callback_descriptors.
   std::function<bool(bool frozen)> freeze;  // returns whether it did; empty: can't

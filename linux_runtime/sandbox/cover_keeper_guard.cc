@@ -1,6 +1,7 @@
 #include "linux_runtime/sandbox/cover_keeper_guard.h"
 
 #include <linux/mount.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <sys/statfs.h>
 #include <time.h>
@@ -46,12 +47,12 @@ struct Target {
   const KeptName* name = nullptr;
   SharedRecord* record = nullptr;
   uint32_t index = 0;
-  std::string parent;             // path in the container
+  std::string parent;  // path in the container
   std::string last;
   bool present = false;
-  std::string folder_key;         // what OpenHold calls the parent
+  std::string folder_key;                 // what OpenHold calls the parent
   Origin next_origin = Origin::kUnknown;  // who made the name that appears next
-  std::array<Seen, 16> exposed;   // the last objects found uncovered
+  std::array<Seen, 16> exposed;           // the last objects found uncovered
   size_t exposed_count = 0;
 };
 
@@ -89,6 +90,7 @@ class Guard {
 
  private:
   [[noreturn]] void Fail(Step step, long error);
+  void OpenGroups();
   void GetReady();
   void AwaitRoot();
   void Join();
@@ -131,6 +133,7 @@ void Guard::CloseOthers() {
   std::vector<int> keep = options_.callback_descriptors;
   keep.push_back(socket_);
   keep.push_back(options_.pidfd);
+  for (int fd : {options_.kept_covers.base, options_.kept_covers.directory, options_.kept_covers.file}) keep.push_back(fd);
   std::sort(keep.begin(), keep.end());
   unsigned next = 0;
   for (int fd : keep) {
@@ -141,16 +144,27 @@ void Guard::CloseOthers() {
   sys::CloseRange(next, ~0u, 0);
 }
 
+// Groups count for the user that makes them. The effective id is another for that moment, with the capabilities kept.
+void Guard::OpenGroups() {
+  constexpr unsigned long kKeepCapabilities = SECBIT_NO_SETUID_FIXUP;
+  const uid_t own = ::geteuid();
+  const bool counted = options_.account && sys::Prctl(PR_SET_SECUREBITS, kKeepCapabilities) >= 0;
+  if (counted && ::seteuid(*options_.account) < 0) Fail(kWatch, -errno);
+  if (options_.hold_opens) opens_.emplace(proc_.get());
+  int inotify = sys::InotifyInit();
+  if (counted && ::seteuid(own) < 0) Fail(kWatch, -errno);
+  if (counted) sys::Prctl(PR_SET_SECUREBITS, 0UL);
+  if (inotify < 0) Fail(kWatch, inotify);
+  watches_.emplace(sys::UniqueFd(inotify));
+}
+
 // Everything that needs neither the container's root nor its namespaces.
 void Guard::GetReady() {
   CloseOthers();
   int proc = sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
   if (proc < 0) Fail(kOpenProc, proc);
   proc_.reset(proc);
-  if (options_.hold_opens) opens_.emplace(proc);
-  int inotify = sys::InotifyInit();
-  if (inotify < 0) Fail(kWatch, inotify);
-  watches_.emplace(sys::UniqueFd(inotify));
+  OpenGroups();
   // The window is the time until this process runs.
   if (sys::SetPromptness(-20, kSliceNs) < 0) sys::SetPromptness(::getpriority(PRIO_PROCESS, 0), kSliceNs);
   if (options_.cover_owner) {
@@ -283,9 +297,10 @@ Found Guard::Look(const Target& target) const {
     found.on_the_way = true;
   }
   if (!parent.valid()) return found;
-  sys::UniqueFd object(sys::OpenAt2(parent.get(), last.c_str(), O_PATH | O_NOFOLLOW, 0,
-                                    RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH));
-  struct ::stat stat {}, parent_stat {};
+  sys::UniqueFd object(
+      sys::OpenAt2(parent.get(), last.c_str(), O_PATH | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH));
+  struct ::stat stat {
+  }, parent_stat{};
   if (object.get() < 0 || sys::Fstat(object.get(), &stat) < 0) return found;
   if (found.on_the_way && !S_ISLNK(stat.st_mode)) return found;  // replaced meanwhile; looked at again
   sys::Fstat(parent.get(), &parent_stat);
@@ -306,8 +321,7 @@ Found Guard::Look(const Target& target) const {
 
 // A read-only view of the object over itself.
 int Guard::AttachReadonly(int object, bool directory) {
-  sys::UniqueFd view(sys::OpenTree(
-      object, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (directory ? kRecursive : 0u)));
+  sys::UniqueFd view(sys::OpenTree(object, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (directory ? kRecursive : 0u)));
   if (view.get() < 0) return view.get();
   sys::MountAttr attr;
   attr.set = MOUNT_ATTR_RDONLY;
@@ -422,7 +436,7 @@ void Guard::Run() {
   Prepare();
   GuardMessage ready{GuardMessageKind::kReady, 0, 0, opens_ && opens_->complete() ? 1u : 0u};
   ::send(socket_, &ready, sizeof ready, MSG_NOSIGNAL);
-  // Once the program runs, failing to watch must not end the guard: what can be covered still is.
+  // Once the program runs, failing to watch must not end the guard: it kills the container.
   enum { kSocket, kInotify, kMounts, kOpens, kOrigins };
   pollfd fds[] = {
       {socket_, POLLIN, 0},
@@ -440,15 +454,15 @@ void Guard::Run() {
       ::_exit(0);
     }
     if (fds[kOrigins].revents != 0) {
-      opens_->ReadOrigins([&](std::string_view folder, std::string_view name, Origin origin) {
-        Made(folder, name, origin);
-      });
+      opens_->ReadOrigins(
+          [&](std::string_view folder, std::string_view name, Origin origin) { Made(folder, name, origin); });
     }
     if (fds[kInotify].revents != 0) {
       watches_->Read([&](size_t index, bool way) {
         Ensure(targets_[index]);
         if (!way) return;
-        Arm(index);
+        // The user's watches are used up, perhaps by the container itself: what comes now would go unseen.
+        if (Arm(index) < 0) Kill(targets_[index]);
         Ensure(targets_[index]);
       });
     }

@@ -21,13 +21,6 @@ Result<std::string> DescriptorPath(int fd) {
   return path;
 }
 
-Error OpenError(const std::string& path, int error) {
-  if (error == ENOENT || error == ENOTDIR) {
-    return Error(Code::kNotFound, path + ": no such file or folder").WithErrno(error);
-  }
-  return sys::SystemError("open " + path, error);
-}
-
 std::string Unescape(std::string_view text) {
   std::string plain;
   plain.reserve(text.size());
@@ -67,24 +60,44 @@ std::optional<HostMount> ParseMount(std::string_view line) {
 
 }  // namespace
 
+namespace {
+
+// The mount that the canonical path goes through: the longest, last one.
+const HostMount* HomeOf(const HostObject& object, const std::vector<HostMount>& mounts) {
+  const HostMount* home = nullptr;
+  for (const HostMount& mount : mounts) {
+    if (!IsBelow(mount.mount_point, object.canonical)) continue;
+    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
+  }
+  return home;
+}
+
+}  // namespace
+
 bool HostObject::directory() const { return S_ISDIR(mode); }
 bool HostObject::regular() const { return S_ISREG(mode); }
 
+Error MissingObject(const std::string& path, int system_errno) {
+  return Error(Code::kNotFound, path + ": no such file or folder").WithErrno(system_errno);
+}
+
 namespace {
 
-Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
+Result<HostObject> Open(const std::string& path, uint64_t nofollow, bool* through_link) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
   int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
   if (fd >= 0 && IsNormal(path)) object.canonical = path;
   if (fd == -ELOOP || nofollow != 0) {
     object.through_link = fd == -ELOOP;
+    if (through_link != nullptr) *through_link = object.through_link;
     char target[4096];
     ssize_t size = ::readlink(path.c_str(), target, sizeof target);
     if (size > 0) object.link_target.assign(target, static_cast<size_t>(size));
   }
   if (fd == -ELOOP) fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_MAGICLINKS);
-  if (fd < 0) return OpenError(path, -fd);
+  if (fd == -ENOENT || fd == -ENOTDIR) return MissingObject(path, -fd);
+  if (fd < 0) return sys::SystemError("open " + path, -fd);
   object.fd = sys::UniqueFd(fd);
   if (object.canonical.empty()) object.canonical = MXC_TRY(DescriptorPath(fd));
   struct stat found;
@@ -98,9 +111,9 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
 
 }  // namespace
 
-Result<HostObject> OpenHostObject(const std::string& path) { return Open(path, 0); }
+Result<HostObject> OpenHostObject(const std::string& path, bool* through_link) { return Open(path, 0, through_link); }
 
-Result<HostObject> OpenHostLink(const std::string& path) { return Open(path, O_NOFOLLOW); }
+Result<HostObject> OpenHostLink(const std::string& path) { return Open(path, O_NOFOLLOW, nullptr); }
 
 Result<std::vector<HostMount>> ReadHostMounts() {
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY));
@@ -123,12 +136,8 @@ Result<std::vector<HostMount>> ReadHostMounts() {
 }
 
 std::vector<std::string> OtherMountNames(const HostObject& object, const std::vector<HostMount>& mounts) {
-  const HostMount* home = nullptr;  // the mount that the canonical path goes through: the longest, last one
-  for (const HostMount& mount : mounts) {
-    if (!IsBelow(mount.mount_point, object.canonical)) continue;
-    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
-  }
   std::vector<std::string> names;
+  const HostMount* home = HomeOf(object, mounts);
   if (home == nullptr) return names;
   std::string inside = JoinPath(home->root, RestBelow(home->mount_point, object.canonical));
   for (const HostMount& mount : mounts) {
@@ -140,6 +149,18 @@ std::vector<std::string> OtherMountNames(const HostObject& object, const std::ve
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }
   return names;
+}
+
+std::vector<std::string> PartsMountedElsewhere(const HostObject& folder, const std::vector<HostMount>& mounts) {
+  std::vector<std::string> places;
+  const HostMount* home = HomeOf(folder, mounts);
+  if (home == nullptr || !folder.directory()) return places;
+  const std::string inside = JoinPath(home->root, RestBelow(home->mount_point, folder.canonical));
+  for (const HostMount& mount : mounts) {
+    const bool part = mount.device == home->device && mount.root != inside && IsBelow(inside, mount.root);
+    if (part && !IsBelow(folder.canonical, mount.mount_point)) places.push_back(mount.mount_point);
+  }
+  return places;
 }
 
 bool IsBelow(const std::string& folder, const std::string& path) {

@@ -75,6 +75,11 @@ struct LandlockFailure {
 // 0 or -errno; on failure `failure` says where, and nothing was confined. Allocates nothing, async-signal-safe.
 int ApplyLandlock(const LandlockPlan& plan, LandlockFailure* failure);
 
+// The same in two steps, since the first needs no more than pivot_root and takes most of the time. MakeLandlockRuleset
+// returns a descriptor or -errno; RestrictToRuleset closes it.
+int MakeLandlockRuleset(const LandlockPlan& plan, LandlockFailure* failure);
+int RestrictToRuleset(const LandlockPlan& plan, int ruleset, LandlockFailure* failure);
+
 // "execute read-file read-dir" for plan output and reports.
 std::string DescribeLandlockAccess(uint64_t access);
 

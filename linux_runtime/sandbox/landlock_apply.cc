@@ -52,27 +52,37 @@ int Fill(int ruleset, const LandlockPlan& plan, LandlockFailure* failure) {
     int result = sys::LandlockAddPort(ruleset, {port.access, port.port});
     if (result != 0) return result;
   }
-  failure->step = "restrict";
-  return sys::LandlockRestrictSelf(ruleset, plan.restrict_flags);
+  return 0;
 }
 
 }  // namespace
+
+int MakeLandlockRuleset(const LandlockPlan& plan, LandlockFailure* failure) {
+  failure->step = "make ruleset";
+  failure->path = "";
+  int ruleset = sys::LandlockCreateRuleset({plan.handled_files, plan.handled_tcp, plan.scopes});
+  int result = ruleset < 0 ? ruleset : Fill(ruleset, plan, failure);
+  if (result == 0) return ruleset;
+  failure->error = -result;
+  if (ruleset >= 0) sys::Close(ruleset);
+  return result;
+}
+
+int RestrictToRuleset(const LandlockPlan& plan, int ruleset, LandlockFailure* failure) {
+  failure->step = "restrict";
+  failure->path = "";
+  int result = sys::LandlockRestrictSelf(ruleset, plan.restrict_flags);
+  failure->error = -result;
+  sys::Close(ruleset);
+  return result;
+}
 
 int ApplyLandlock(const LandlockPlan& plan, LandlockFailure* failure) {
   LandlockFailure ignored;
   if (failure == nullptr) failure = &ignored;
   if (!plan.enabled()) return 0;
-  failure->step = "make ruleset";
-  failure->path = "";
-  int ruleset = sys::LandlockCreateRuleset({plan.handled_files, plan.handled_tcp, plan.scopes});
-  if (ruleset < 0) {
-    failure->error = -ruleset;
-    return ruleset;
-  }
-  int result = Fill(ruleset, plan, failure);
-  sys::Close(ruleset);
-  failure->error = -result;
-  return result;
+  int ruleset = MakeLandlockRuleset(plan, failure);
+  return ruleset < 0 ? ruleset : RestrictToRuleset(plan, ruleset, failure);
 }
 
 }  // namespace mxc::sandbox

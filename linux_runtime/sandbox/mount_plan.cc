@@ -27,6 +27,17 @@ uint64_t AttributesToSet(const ParsedOptions& options) {
 
 std::string MountField(size_t index, const char* field) { return "/mounts/" + std::to_string(index) + "/" + field; }
 
+constexpr const char* kKernelFolders[] = {"/proc", "/sys", "/dev"};
+
+// The policy's own check sees names; a link may lead here.
+Result<void> CheckKernelFolders(const HostObject& object) {
+  if (!object.through_link) return {};
+  const bool kernel = std::any_of(std::begin(kKernelFolders), std::end(kKernelFolders),
+                                  [&](const char* folder) { return IsBelow(folder, object.canonical); });
+  if (object.canonical != "/" && !kernel) return {};
+  return Error(Code::kRefused, "it is a link to " + object.canonical + ", which can't be granted");
+}
+
 static_assert(kInertAttributes == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
 constexpr const char* kDevices[] = {"null", "zero", "full", "random", "urandom", "tty"};
 constexpr std::pair<const char*, const char*> kDeviceLinks[] = {{"fd", "/proc/self/fd"},
@@ -49,6 +60,7 @@ Result<void> MountPlanner::Build() {
   for (size_t index = 0; index < spec_.mounts.size(); ++index) {
     MXC_TRY_AS("mount " + spec_.mounts[index].destination, AddMount(spec_.mounts[index], index));
   }
+  MXC_TRY(CheckLinkedGrants());
   const size_t rules = plan_.steps.size();
   MXC_TRY(AddDenied());
   MXC_TRY(AddProtected());
@@ -239,6 +251,8 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
     }
   }
 
+  const bool caller_owned = Contains(extension_.caller_owned, mount.destination);
+  if (caller_owned) MXC_TRY(CheckKernelFolders(object));
   std::string path = ThroughLinks(mount.destination);
   // The path of a grant leads over a link inside another shown tree: it is the same object there, by its real name.
   if (path == mount.source && object.through_link) {
@@ -257,7 +271,6 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   step.verify = true;
   step.device = object.device;
   step.inode = object.inode;
-  bool caller_owned = Contains(extension_.caller_owned, mount.destination);
   if (prepare_) {
     unsigned recursive = step.recursive ? AT_RECURSIVE : 0;
     int clone = sys::OpenTree(object.fd.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | recursive);
@@ -273,7 +286,12 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
   shown_.push_back(
       {path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
-  if (options.readonly() && caller_owned) readonly_grants_.push_back(mount.destination);
+  const bool straight = !object.through_link && mount.destination == mount.source;
+  if (options.readonly() && caller_owned && !straight) linked_readonly_.push_back(mount.destination);
+  if (object.through_link && caller_owned) {
+    linked_grants_.push_back({mount.destination, object.canonical, !options.readonly()});
+    plan_.notes.push_back(mount.destination + " leads over a link to " + object.canonical + ", which is granted");
+  }
   if (options.readonly()) readonly_objects_.emplace_back(path, std::move(object));
   return {};
 }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/host_lookup.h"
 #include "linux_runtime/sandbox/host_object.h"
 #include "linux_runtime/sandbox/landlock.h"
 
@@ -36,6 +38,11 @@ class MountPlanner {
   bool needs_landlock() const { return !sealed_.empty(); }
   // Refuses seals that Landlock can't hold, for the same reason as above.
   Result<void> CheckSeals() const;
+  // For runs whose programs may make mount namespaces: refuses what is denied or read-only below a writable grant. A mount
+  // keeps its name from being moved only in namespaces that have the mount (is_local_mountpoint in fs/namespace.c, since
+  // Linux 3.18): a program that leaves it behind in one of its own moves the object, by a descriptor of the folder opened
+  // before, to where another mount shows it uncovered.
+  Result<void> CheckNesting() const;
 
  private:
   enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
@@ -87,7 +94,7 @@ class MountPlanner {
   // sandbox of ours, where paths inside are paths outside, the path itself.
   std::string HostName(const std::string& path) const;
   // The object that a path of the container names: in a bundle by the links of its image, which stay inside.
-  Result<HostObject> OpenNamed(const std::string& path) const;
+  Result<HostObject> OpenNamed(const std::string& path, bool* through_link = nullptr) const;
   // A path of the spec on the host, which may be relative to the bundle.
   std::string HostPath(const std::string& path) const;
 
@@ -111,6 +118,10 @@ class MountPlanner {
   // A grant whose path leads, over a link or a bind mount, into what the rule denies.
   Result<void> RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const;
   Result<void> HoldObject(const HeldObject& held, bool protect);
+  // At the names that the container shows of `host_name`, which is the object of the rule or a mounted part of it.
+  Result<void> HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name, bool protect);
+  // A grant that leads over a link which the container could have made, to what it wasn't given otherwise.
+  Result<void> CheckLinkedGrants() const;
   // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
   bool BelowCover(const std::string& path) const;
   Result<void> SettleReadonlyAliases();
@@ -121,6 +132,8 @@ class MountPlanner {
   void LinksOnTheWay(const std::string& path, std::set<std::string>& links) const;
   void AddMasks();
   void NotePaths();
+  // The grant that lets the container move or replace `path`, or what lies around it; null: none does.
+  const Shown* WritableAbove(const std::string& path) const;
   // Landlock gives what any folder above gives, so it can't hold a read-only path below a writable one.
   bool BelowWritable(const std::string& path) const;
   // Rules for a writable tree with sealed folders in it. Rights hold for everything below a folder, so creation is given
@@ -135,6 +148,11 @@ class MountPlanner {
   const Shown* Locate(const std::string& path) const;
   std::vector<ContainerName> ContainerNames(const std::string& host_name) const;
   Result<const std::vector<HostMount>*> Mounts();
+  // The canonical name, and those through other mounts.
+  Result<std::vector<std::string>> HostNames(const HostObject& object);
+  // The same of a folder that many rules' names would lie in.
+  Result<const std::vector<std::string>*> FolderNames(const HostLookup::Folder& folder);
+  void SettleReadonlyAlias(const std::string& destination, const HostObject& object, const std::string& host_name);
   Step& Add(Op op, const std::string& path);
 
   Plan& plan_;
@@ -147,11 +165,20 @@ class MountPlanner {
   std::set<std::string> made_;
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
-  std::vector<std::string> readonly_grants_;  // as the policy names them
-  std::deque<oci::DeniedPath> stand_ins_;     // rules that hold a folder in place of something below it
+  std::vector<std::string> linked_readonly_;  // read-only grants as the policy names them; a link may be on the way
+  struct LinkedGrant {
+    std::string destination, canonical;
+    bool writable;
+  };
+  std::vector<LinkedGrant> linked_grants_;
+  std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
-  std::set<std::pair<std::string, std::string>> sealed_;              // container path and host path of folders
+  std::vector<std::string> readonly_aliases_;  // other names of read-only grants, in writable ones
+  std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
+  // Of denied and protected paths.
+  HostLookup lookup_{[this](const std::string& path, bool* through_link) { return OpenNamed(path, through_link); }};
+  std::map<std::string, std::vector<std::string>> folder_names_;  // by canonical name
   std::vector<HostMount> mounts_;
   bool mounts_read_ = false;
 };

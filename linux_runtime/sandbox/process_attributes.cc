@@ -224,7 +224,9 @@ Result<void> PlanBundleProcess(Plan& plan, const oci::Process& process, const Pl
     attributes.io_priority = *io_class << 13 | level;
   }
   // It is not applicable to a container's first process (config.md).
-  if (context.exec && process.exec_cpu_affinity) MXC_TRY(PlanAffinity(plan, *process.exec_cpu_affinity));
+  if (process.exec_cpu_affinity) MXC_TRY(PlanAffinity(plan, *process.exec_cpu_affinity));
+  // Wrong lists are errors of `create`, too; they are for exec only.
+  if (!context.exec) plan.process.initial_affinity = plan.process.affinity = {};
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "nlohmann/json.hpp"
+#include "shared/base/plain_text.h"
 #include "shared/oci/strict_json.h"
 
 namespace mxc::oci {
@@ -211,16 +212,17 @@ const char* Spell(E value, const Spelling<E> (&spellings)[N]) {
 class Text {
  public:
   Text& String(std::string_view value) {
-    auto plain = [](unsigned char c) { return (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') || c == '\n'; };
-    if (!std::all_of(value.begin(), value.end(), plain)) {
-      return Raw(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
-    }
+    const size_t begin = text_.size();
     text_ += '"';
-    for (size_t line = value.find('\n'); line != value.npos; line = value.find('\n')) {
-      text_.append(value.substr(0, line)).append("\\n");
-      value.remove_prefix(line + 1);
+    std::string_view rest = value;
+    for (size_t plain; (plain = PlainPrefix<true>(rest)) < rest.size(); rest.remove_prefix(plain + 1)) {
+      if (rest[plain] != '\n') {
+        text_.resize(begin);
+        return Raw(Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+      }
+      text_.append(rest.substr(0, plain)).append("\\n");
     }
-    text_.append(value) += '"';
+    text_.append(rest) += '"';
     return *this;
   }
   Text& Bool(bool value) { return Raw(value ? "true" : "false"); }

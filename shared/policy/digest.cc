@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "shared/base/plain_text.h"
 #include "shared/policy/limits.h"
 
 namespace mxc::policy {
@@ -36,15 +37,11 @@ class Writer {
   void Text(std::string_view text) {
     Separate();
     out_ += '"';
-    size_t plain = 0;
-    for (size_t i = 0; i < text.size(); ++i) {
-      const auto c = static_cast<unsigned char>(text[i]);
-      if (c != '"' && c != '\\' && c >= 0x20) continue;
-      out_.append(text.substr(plain, i - plain));
-      plain = i + 1;
-      Escape(c);
+    for (size_t plain; (plain = PlainPrefix(text)) < text.size(); text.remove_prefix(plain + 1)) {
+      out_.append(text.substr(0, plain));
+      Escape(static_cast<unsigned char>(text[plain]));
     }
-    out_.append(text.substr(plain));
+    out_.append(text);
     out_ += '"';
   }
   void Bool(bool value) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,8 @@ namespace mxc::policy {
 class Doors {
  public:
   Doors(const PathRoots& roots, const Caller& caller);
+  Doors(const Doors&) = delete;
+  Doors& operator=(const Doors&) = delete;
 
   // Refuses (kRefused, kUnsupported) to grant `path`: /proc, /sys and /dev are made new for each sandbox; the paths above
   // are never granted; mxc's programs and configuration are never granted read-write.
@@ -36,12 +39,14 @@ class Doors {
   };
   struct Shut {
     Kind kind;
-    std::string path;
+    std::string_view path;  // a constant, or in made_
     std::string_view what;
   };
+  void Add(Kind kind, std::string path, std::string_view what);
   friend struct DoorTable;
 
   std::vector<Shut> shut_;
+  std::deque<std::string> made_;
 };
 
 }  // namespace mxc::policy

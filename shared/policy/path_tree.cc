@@ -14,6 +14,34 @@ struct Key {
   uint32_t index;
 };
 
+bool Before(const Key& a, const Key& b) {
+  const int order = a.path.compare(b.path);
+  return order != 0 ? order < 0 : a.index < b.index;
+}
+
+// Sorts by merging the runs that are sorted already: the lists that rules come from are (policies/embed.cc), so there are
+// a handful.
+void MergeRuns(std::vector<Key>& keys) {
+  std::vector<size_t> ends;
+  for (size_t i = 1; i <= keys.size(); ++i) {
+    if (i == keys.size() || Before(keys[i], keys[i - 1])) ends.push_back(i);
+  }
+  std::vector<Key> merged(keys.size());
+  while (ends.size() > 1) {
+    std::vector<size_t> wider;
+    auto out = merged.begin();
+    for (size_t run = 0; run < ends.size(); run += 2) {
+      const auto begin = keys.begin() + static_cast<ptrdiff_t>(run == 0 ? 0 : ends[run - 1]);
+      const auto middle = keys.begin() + static_cast<ptrdiff_t>(ends[run]);
+      const auto end = run + 1 < ends.size() ? keys.begin() + static_cast<ptrdiff_t>(ends[run + 1]) : middle;
+      out = std::merge(begin, middle, middle, end, out, Before);
+      wider.push_back(static_cast<size_t>(out - merged.begin()));
+    }
+    keys.swap(merged);
+    ends.swap(wider);
+  }
+}
+
 template <class Wanted>
 std::vector<Key> SortedKeys(const std::vector<PathRule>& rules, Wanted wanted) {
   std::vector<Key> keys;
@@ -21,10 +49,7 @@ std::vector<Key> SortedKeys(const std::vector<PathRule>& rules, Wanted wanted) {
   for (size_t i = 0; i < rules.size(); ++i) {
     if (wanted(rules[i])) keys.push_back({rules[i].path, static_cast<uint32_t>(i)});
   }
-  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
-    const int order = a.path.compare(b.path);
-    return order != 0 ? order < 0 : a.index < b.index;
-  });
+  MergeRuns(keys);
   return keys;
 }
 
@@ -139,11 +164,6 @@ Result<std::string> Normalise(std::string_view path) {
     return PathError(path, "has " + std::to_string(normal.size()) + " bytes; 4095 is the most Linux takes");
   }
   return normal;
-}
-
-bool IsWithin(std::string_view path, std::string_view ancestor) {
-  if (ancestor == "/") return true;
-  return path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/');
 }
 
 std::string Join(std::string_view base, std::string_view relative) {

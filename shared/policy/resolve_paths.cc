@@ -9,14 +9,6 @@
 namespace mxc::policy {
 namespace {
 
-PathRule MakeRule(std::string path, Access access, Origin origin) {
-  PathRule rule;
-  rule.path = std::move(path);
-  rule.access = access;
-  rule.origin = std::move(origin);
-  return rule;
-}
-
 // Collects the rules of one run before they are settled.
 class Collector {
  public:
@@ -40,8 +32,16 @@ class Collector {
   }
 
  private:
+  PathRule& AddRule(std::string path, Access access, Origin origin) {
+    PathRule& rule = rules_.emplace_back();
+    rule.path = std::move(path);
+    rule.access = access;
+    rule.origin = std::move(origin);
+    return rule;
+  }
+
   PathRule& AddProfileRule(const PathPattern& pattern, std::string path, Access access) {
-    PathRule& rule = rules_.emplace_back(MakeRule(std::move(path), access, OriginOf(pattern, Layer::kProfile)));
+    PathRule& rule = AddRule(std::move(path), access, OriginOf(pattern, Layer::kProfile));
     rule.if_present = pattern.if_present;
     return rule;
   }
@@ -57,7 +57,7 @@ class Collector {
       return std::move(check).error().WithPosition(PlaceInPolicy(policy_, pointer));
     }
     if (access == Access::kReadWrite) granted_.push_back(path);
-    rules_.push_back(MakeRule(std::move(path), access, PolicyOrigin(policy_, std::move(pointer))));
+    AddRule(std::move(path), access, PolicyOrigin(policy_, std::move(pointer)));
     return {};
   }
 
@@ -76,13 +76,11 @@ class Collector {
     if (!policy_.x_linux) return {};
     MXC_TRY(AddConditional(policy_.x_linux->readonly_if_present, "/x-linux/ifPresent/readonlyPaths/", Access::kReadOnly));
     MXC_TRY(AddConditional(policy_.x_linux->readwrite_if_present, "/x-linux/ifPresent/readwritePaths/", Access::kReadWrite));
-    const size_t first = rules_.size();
     for (size_t i = 0; i < policy_.x_linux->protect.size(); ++i) {
       const std::string pointer = "/x-linux/protect/" + std::to_string(i);
       std::string path = MXC_TRY(LinuxPath(policy_, policy_.x_linux->protect[i], pointer, caller_));
-      rules_.push_back(MakeRule(std::move(path), Access::kReadOnly, PolicyOrigin(policy_, pointer)));
+      AddRule(std::move(path), Access::kReadOnly, PolicyOrigin(policy_, pointer)).protect = true;
     }
-    for (size_t i = first; i < rules_.size(); ++i) rules_[i].protect = true;
     return {};
   }
 
@@ -130,6 +128,9 @@ class Collector {
 
   // Denials and protections of the profile.
   void AddProfileLimits() {
+    for (const PathRule& rule : rules_) {
+      if (rule.access == Access::kReadWrite) writable_.push_back(rule.path);
+    }
     // A sandbox that shows the base system only has no other name of anything in a home, so those rules say nothing.
     const bool only_base = std::none_of(rules_.begin(), rules_.end(), [&](const PathRule& rule) {
       return rule.access != Access::kDeny && !rule.protect && (!rule.baseline || IsWithin(roots_.home, rule.path));
@@ -153,7 +154,7 @@ class Collector {
 
   // Protections elsewhere would be dropped when the tree is built; most are, so they aren't made first.
   bool UnderWritable(std::string_view path) const {
-    return std::any_of(rules_.begin(), rules_.end(), [&](const PathRule& rule) { return rule.access == Access::kReadWrite && IsWithin(path, rule.path); });
+    return std::any_of(writable_.begin(), writable_.end(), [&](const std::string& above) { return IsWithin(path, above); });
   }
 
   const Policy& policy_;
@@ -163,6 +164,7 @@ class Collector {
   const Doors doors_;
   std::vector<PathRule> rules_;
   std::vector<std::string> granted_;  // what ${granted} stands for
+  std::vector<std::string> writable_;  // all that is granted read-write
 };
 
 // ~ in a list of secrets must not quietly come to nothing.

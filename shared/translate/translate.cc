@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "shared/oci/extension.h"
 #include "shared/translate/generated_files.h"
 #include "shared/translate/limits.h"
 #include "shared/translate/origin_text.h"
@@ -129,7 +128,10 @@ Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, 
   landlock.tcp_bind = policy.tcp_bind;
   landlock.tcp_connect = policy.tcp_connect;
   if (!landlock.enabled) notes.emplace_back("weaker: this kernel has no Landlock, so paths rest on mounts alone");
-  if (*policy.nesting) notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone");
+  if (*policy.nesting) {
+    notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone, and a program "
+                       "that makes mounts can get around the protection of start-up files and git hooks");
+  }
   return {};
 }
 
@@ -193,7 +195,7 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   MXC_TRY(CheckHost(policy, facts));
   Translation translation;
   oci::Spec& spec = translation.spec;
-  oci::Extension extension;
+  oci::Extension& extension = translation.extension;
 
   spec.oci_version = "1.2.0";
   spec.hostname = *policy.hostname;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
 #include "shared/policy/effective.h"
 #include "shared/translate/host_facts.h"
@@ -22,6 +23,7 @@ using FindSeccomp = const oci::LinuxSeccomp* (*)(std::string_view name);
 
 struct Translation {
   oci::Spec spec;
+  oci::Extension extension;  // what the spec's annotations say
   // What is weaker here than the policy's defaults ask, and what was left out, one sentence each, for plan and report.
   std::vector<std::string> notes;
 };

@@ -53,6 +53,7 @@ Done Must(const EffectivePolicy& policy, const HostFacts& facts = HostFacts::Gen
   REQUIRE_MESSAGE(result.ok(), result.error().Describe());
   auto extension = oci::ReadExtension(result->spec.annotations);
   REQUIRE_MESSAGE(extension.ok(), extension.error().Describe());
+  CHECK(*extension == result->extension);
   auto valid = oci::Validate(result->spec, *extension);
   REQUIRE_MESSAGE(valid.ok(), valid.error().Describe());
   auto back = oci::ReadSpec(oci::WriteSpec(result->spec, false), "");

@@ -168,34 +168,50 @@ def measure(arguments, work):
     yield "user", in_child(lambda: as_user(arguments, user))
 
 
+def asleep(arguments, places, log):
+    """A sleeping sandbox in each place."""
+    sleepers = [subprocess.Popen([arguments.mxc, "run", "--policy", place.policy, "--", "/usr/bin/sleep", "600"], env=ENVIRONMENT,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log) for place in places]  # fmt: skip
+    time.sleep(3)
+    ended = sum(1 for sleeper in sleepers if sleeper.poll() is not None)
+    if ended:
+        wake(sleepers)
+        log.seek(0)
+        raise RuntimeError(f"{ended} of {len(places)} sandboxes did not start: {log.readline().strip()}")
+    return sleepers
+
+
+def wake(sleepers):
+    for sleeper in sleepers:
+        sleeper.send_signal(signal.SIGTERM)
+    for sleeper in sleepers:
+        try:
+            sleeper.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            sleeper.kill()
+    time.sleep(1)
+
+
 def beside_many(arguments, work, count=200, rounds=100):
-    """Start time with `count` sandboxes running, to that without, before and after."""
+    """Start time beside `count` running sandboxes to that without, before and after: each in a work tree of its own, and
+    all in the tree that the measured one has too, where the guard of each is asked about each open."""
     folder = os.path.join(work, "many")
     os.mkdir(folder, 0o755)
-    place = Place(folder, arguments.programs)
+    place = Place(os.path.join(folder, "measured"), arguments.programs)
     command = {"mxc": [arguments.mxc, "run", "--policy", place.policy, "--", place.true]}
-    alone = timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
-    sleepers = []
-    try:
-        for _ in range(count):
-            sleepers.append(subprocess.Popen([arguments.mxc, "run", "--policy", place.policy, "--", "/usr/bin/sleep", "600"],
-                                             env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                             stderr=subprocess.DEVNULL))
-        time.sleep(3)
-        ended = sum(1 for sleeper in sleepers if sleeper.poll() is not None)
-        if ended:
-            raise RuntimeError(f"{ended} of {count} sandboxes did not start")
-        beside = timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
-    finally:
-        for sleeper in sleepers:
-            sleeper.send_signal(signal.SIGTERM)
-        for sleeper in sleepers:
+    own = [Place(os.path.join(folder, str(number)), arguments.programs) for number in range(count)]
+    alone, beside = [], {}
+    with open(os.path.join(folder, "stderr"), "w+", encoding="utf-8") as log:
+        for name, places in (("own", own), ("same", [place] * count)):
+            alone += timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
+            sleepers = asleep(arguments, places, log)
             try:
-                sleeper.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                sleeper.kill()
-    time.sleep(1)
-    alone += timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
-    rows = {"alone": timing.summary(alone), "beside": timing.summary(beside)}
-    rows["ratio"] = round(rows["beside"]["median_ms"] / rows["alone"]["median_ms"], 4)
+                beside[name] = timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
+            finally:
+                wake(sleepers)
+        alone += timing.interleaved(command, rounds, ENVIRONMENT)["mxc"]
+    rows = {"alone": timing.summary(alone)}
+    for name, times in beside.items():
+        rows[name] = timing.summary(times)
+        rows["ratio_" + name] = round(rows[name]["median_ms"] / rows["alone"]["median_ms"], 4)
     return rows

@@ -2,7 +2,9 @@
 """The root, the mounts and the devices of plain bundles, as runtime-spec's config.md and config-linux.md say."""
 
 import os
+import re
 import stat
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -28,6 +30,22 @@ def typical_config(bundle):
     equal(out.split("\n"), ["4", "/dev/fd->/proc/self/fd", "/dev/ptmx->pts/ptmx", "/dev/stderr->/proc/self/fd/2",
                             "/dev/stdin->/proc/self/fd/0", "/dev/stdout->/proc/self/fd/1", "0", "0", "cat"], "output")
     equal(host_mounts(), before, "the host's mounts")
+
+
+@case
+def plan(bundle):
+    """The golden files; MXC_REWRITE_PLANS=1 writes them anew."""
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), f"{bundle.caller}.plan")
+    bundle.add(bind(bundle.base, "/mnt", "rbind", "ro", "rslave"), tmpfs("/run", "ro", "mode=755"))
+    bundle.spec["root"]["readonly"] = True
+    got = re.sub(r"(?m)^ *\d+  ", "  ", bundle.plan()).replace(bundle.top, "TOP")
+    # Only where the host has a /proc/kcore.
+    got = "".join(line for line in got.splitlines(keepends=True) if "/dev/core" not in line)
+    if "MXC_REWRITE_PLANS" in os.environ:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(got)
+    with open(path, encoding="utf-8") as file:
+        equal(got.splitlines(), file.read().splitlines(), "the plan")
 
 
 @case
@@ -169,6 +187,13 @@ def sysfs_without_a_network(bundle):
     check({"ro", "nosuid", "nodev", "noexec"} <= found["options"], f"options {found['options']}")
     out = bundle.ask("grep ' /sys/' /proc/self/mountinfo | awk '{print $6}' | grep -vc '^ro,nosuid,nodev,noexec'; ls /sys/class/net | grep -c lo")
     equal(out, "0\n1", "what is mounted below /sys")
+    if bundle.caller != "userns":
+        return
+    # Joined by its path, and the host's: only the attempt tells.
+    other = bundle.file(bundle.source("network"))
+    subprocess.run(["unshare", f"--net={other}", "true"], check=True)
+    bundle.spec["linux"]["namespaces"].append({"type": "network", "path": other})
+    check({"ro", "nosuid", "nodev", "noexec"} <= bundle.mounted("/sys")["options"], "options of the bound /sys")
 
 
 @case
@@ -318,6 +343,17 @@ def denied_paths(bundle):
     contains(bundle.run(script, without="covers").expect().out, "secretsecretopen", "without covers")
     bundle.spec["annotations"] = {"dev.mxc.denied": '[{"path":"/proc/cpuinfo","rule":"r"}]'}
     bundle.run().refused("deny /proc/cpuinfo", "file system made for the container")
+
+
+@case
+def landlock(bundle):
+    """dev.mxc.landlock: what is mounted can be used as mounted, and nothing more can be mounted."""
+    script = "echo x > /tmp/file && echo x > /dev/null && cat /tmp/file; echo x > /etc/new 2>/dev/null && echo written; mount -t tmpfs x /mnt 2>/dev/null || echo refused"
+    bundle.folder("bundle/rootfs/mnt")
+    bundle.add(bind(bundle.base, "/srv", "bind", "ro"))
+    bundle.spec["annotations"] = {"dev.mxc.landlock": '{"enabled":true}'}
+    equal(bundle.ask(script), "x\nwritten\nrefused", "with Landlock")
+    equal(bundle.ask(script, without="landlock"), "x\nwritten", "without")
 
 
 if __name__ == "__main__":

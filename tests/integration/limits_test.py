@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Limits hold, are reported when they end a run, and are refused where the caller can't have them; 50 sandboxes at once."""
+import ctypes
+import errno
 import json
 import os
 import sys
@@ -222,6 +224,24 @@ def fifty_sandboxes_at_once(box):
     print(f"  50 sandboxes of 1 s in {time.monotonic() - begin:.1f} s", flush=True)
     for number in range(50):
         equal(os.stat(f"{box.work}/rw/{number}").st_uid, box.uid, "owner")
+
+
+@case(callers=("root",))
+def guards_do_not_use_up_what_root_may_watch(box):
+    """The kernel gives a user 128 groups of inotify (fs.inotify.max_user_instances); each sandbox's guard takes one."""
+    box.file("work/rw/key", "secret")
+    libc = ctypes.CDLL(None, use_errno=True)
+    groups = []
+    try:
+        while (group := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+            groups.append(group)
+        equal(ctypes.get_errno(), errno.EMFILE, "why root gets no more groups")
+        ended = box.run(box.policy(rw=[f"{box.work}/rw"], deny=[f"{box.work}/rw/key"]), "cat", f"{box.work}/rw/key")
+    finally:
+        for group in groups:
+            os.close(group)
+    ended.expect(1)
+    contains(ended.err, "Permission denied", "stderr")
 
 
 if __name__ == "__main__":

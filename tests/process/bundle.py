@@ -17,7 +17,9 @@ BASE = {
         "noNewPrivileges": True,
     },
     "root": {"path": "rootfs"},
-    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+    # Devices are made in /dev: in a file system of the container's own, since the root is not a user namespace's to write to.
+    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+               {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
     "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]},
 }
 
@@ -47,7 +49,7 @@ class Bundle:
         self.user = None
         self.folder = folder
         self.root = os.path.join(folder, "rootfs")
-        for name in ("proc", "bin", "etc", "home/somebody", "noexec", "tmp"):
+        for name in ("proc", "dev", "bin", "etc", "home/somebody", "noexec", "tmp"):
             os.makedirs(os.path.join(self.root, name), exist_ok=True)
         for name in ("probe", "bin/probe"):
             shutil.copy(probe, os.path.join(self.root, name))

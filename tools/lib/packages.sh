@@ -11,6 +11,7 @@ declare -A MXC_PACKAGES=(
   [wine]="wine64"
   [test]="python3-numpy python3-jsonschema python3-yaml uidmap util-linux procps iproute2 ninja-build ccache strace
     busybox-static"
+  [engines]="podman buildah conmon catatonit uidmap containerd containernetworking-plugins python3-grpcio iproute2"
   [bench]="bubblewrap crun runc python3-numpy"
   [lint]="clang-format-14 clang-tidy-14 shellcheck"
   [fuzz]="clang-14 libclang-rt-14-dev|libclang-common-14-dev"

@@ -159,7 +159,7 @@ def memory_and_swap_go_up_and_down_together(box):
 def check_before_update_refuses_less_than_is_used(box):
     created = box.create("sh", "-c", "head -c 30000000 /dev/zero > /dev/shm/x; echo ready; exec sleep 100")
     box.start()
-    check(host.eventually(lambda: "ready" in created.out), f"the program isn't ready: {created.err}")
+    check(host.eventually(lambda: "ready" in created.out, 30), f"the program isn't ready: {created.err}")
     pid = box.pid()
     text = json.dumps({"memory": {"limit": 4 << 20, "checkBeforeUpdate": True}})
     box.call("update", "--resources", box.file("resources.json", text), box.id).fails()

@@ -96,7 +96,7 @@ def are_bound_from_the_host_where_none_can_be_made(box):
 def another_file_in_the_place_is_an_error(box):
     box.file("bundle/rootfs/etc/taken", "text")
     box.linux["devices"] = [{"path": "/etc/taken", "type": "c", "major": 1, "minor": 3}]
-    box.refused("linux.devices")
+    box.refused("/etc/taken")
     equal(host.read(f"{box.rootfs}/etc/taken"), "text", "the file in the place")
 
 

@@ -50,7 +50,8 @@ def each_one_named_is_taken(box):
     source = box.folder("source")
     # acl, mand and iversion go to the file system, and a tmpfs need not take them; idmap needs mappings.
     apart = {"acl", "noacl", "mand", "nomand", "iversion", "noiversion", "remount", "bind", "rbind", "idmap", "ridmap", "copy-symlink", "src-nofollow",
-             "dest-nofollow", "relabel"}  # fmt: skip
+             "dest-nofollow", "relabel", "tmpcopyup"}  # fmt: skip
+    box.add_mount("/tmp/copied", options=["tmpcopyup"])
     for option in options:
         if option not in apart:
             box.bind(source, f"/tmp/{option}", "rbind", option)

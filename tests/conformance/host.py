@@ -72,13 +72,13 @@ def descendants(root):
 
 
 def mounts(text=None):
-    """mountinfo as dicts: place, root, options, optional, type, source, data. Of this process, or of the text given."""
+    """mountinfo as dicts: id, parent, root, place, options, optional, type, source, data. Of this process, or of the text given."""
     found = []
     for line in (read("/proc/self/mountinfo") if text is None else text).splitlines():
         before, _, after = line.partition(" - ")
         fields, tail = before.split(), after.split(" ")
         found.append({
-            "id": fields[0], "root": fields[3], "place": fields[4].encode().decode("unicode_escape"), "options": fields[5].split(","),
+            "id": fields[0], "parent": fields[1], "root": fields[3], "place": fields[4].encode().decode("unicode_escape"), "options": fields[5].split(","),
             "optional": fields[6:], "type": tail[0], "source": tail[1], "data": tail[2].split(",") if len(tail) > 2 else [],
         })  # fmt: skip
     return found

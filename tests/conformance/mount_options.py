@@ -104,7 +104,7 @@ def unknown_ones_go_to_the_file_system(box):
 @clause("config.mounts.options")
 def that_the_file_system_does_not_know_are_errors(box):
     box.add_mount("/tmp/x", options=["no-such-option"])
-    box.refused("mounts")
+    box.refused("/tmp/x", "no-such-option")
 
 
 @clause("config.mounts.options", callers=("root", "rootless"))

@@ -1,9 +1,13 @@
 // Making a bundle's group at the place that it asks for.
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <sstream>
 
 #include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/cgroup/make.h"
+#include "linux_runtime/cgroup/proc.h"
 #include "linux_runtime/sys/error.h"
 
 namespace mxc::cgroup {
@@ -72,6 +76,24 @@ Result<void> CheckControllers(const Group& group, const std::vector<Setting>& se
     std::string why = hierarchy.why_not();
     if (why.empty()) why = group.v2() ? "the groups above do not hand it on" : "no hierarchy of it is mounted";
     return NoController(setting, why);
+  }
+  return {};
+}
+
+Result<void> Group::GiveTo(uid_t owner) const {
+  if (!v2_ || none() || owner == ::geteuid()) return {};
+  const Directory& group = parts_[0].self;
+  std::string text = ReadProc("/sys/kernel/cgroup/delegate");
+  if (text.empty()) text = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+  std::istringstream names(text);
+  std::vector<std::string> files = {"."};
+  for (std::string name; names >> name;) {
+    // The kernel names files that this group may not have, as memory.oom.group.
+    if (name.find('/') == std::string::npos && group.Has(name.c_str())) files.push_back(name);
+  }
+  for (const std::string& file : files) {
+    if (::fchownat(group.fd(), file.c_str(), owner, static_cast<gid_t>(-1), AT_SYMLINK_NOFOLLOW) == 0) continue;
+    return sys::SystemError("give " + group.path() + "/" + file + " to user " + std::to_string(owner), errno);
   }
   return {};
 }

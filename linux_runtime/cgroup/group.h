@@ -29,13 +29,13 @@ struct Extras {
 // Since the group was made. Absent: this host or group doesn't count it.
 struct Usage {
   std::optional<uint64_t> cpu_us;
-  std::optional<uint64_t> throttled_us;       // waiting for its share of processors
-  std::optional<uint64_t> memory_bytes;       // now
+  std::optional<uint64_t> throttled_us;  // waiting for its share of processors
+  std::optional<uint64_t> memory_bytes;  // now
   std::optional<uint64_t> memory_peak_bytes;
-  std::optional<uint64_t> oom_kills;          // processes killed for want of memory; v2 may count one twice
-  std::optional<uint64_t> pids;               // tasks now
+  std::optional<uint64_t> oom_kills;  // processes killed for want of memory; v2 may count one twice
+  std::optional<uint64_t> pids;       // tasks now
   std::optional<uint64_t> pids_peak;
-  std::optional<uint64_t> pids_refused;       // forks that failed at the limit
+  std::optional<uint64_t> pids_refused;  // forks that failed at the limit
 };
 
 struct CreateAtOptions {
@@ -86,6 +86,9 @@ class Group {
   // since quotas and periods, memory and swap bound each other. notes: fields that are ignored for IfMissing::kNote.
   Result<void> Write(const std::vector<Setting>& settings, std::vector<std::string>& notes);
   Result<Usage> ReadUsage() const;
+  // v2: hands the group to a user, so that it may make groups below and move processes among them, and no more: the
+  // folder and the files that /sys/kernel/cgroup/delegate names (Linux 4.15). v1: nothing, since it is not safe there.
+  Result<void> GiveTo(uid_t owner) const;
   // Becomes ready when a process was killed for want of memory. v2: memory.events, poll for POLLPRI; v1: an eventfd,
   // poll for POLLIN, which becomes ready when the group is removed too.
   Result<sys::UniqueFd> OpenOomEvents() const;

@@ -13,12 +13,18 @@
 
 namespace mxc::cgroup {
 
-// What Make found out and Adopt needs, for systemd.
-struct PendingScope {
-  ScopeRequest request;  // without the pid
-  Hierarchy hierarchy;
-  std::vector<Setting> settings;
-  std::vector<DeviceRule> rules;
+// A process that does nothing, and is killed when its starter ends.
+class Placeholder {
+ public:
+  Placeholder() = default;
+  Placeholder(const Placeholder&) = delete;
+  ~Placeholder() { End(); }
+  Result<void> Start();
+  void End();
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
 };
 
 struct BundleGroup::Inside {
@@ -27,9 +33,14 @@ struct BundleGroup::Inside {
   std::optional<Group> group;
   std::string unit;  // systemd's; empty: not its group
   Bus bus;
-  std::optional<PendingScope> pending;
   std::vector<std::string> notes;
+  Placeholder placeholder;  // after `group`: ended first, so that the group is empty then
 
+  // cgroupfs. No group, and no error: rootless without limits and without a place.
+  Result<void> MakeFolders(const oci::Spec& spec, const std::string& id, const Hierarchy& hierarchy,
+                           const std::vector<Setting>& settings);
+  Result<void> MakeScope(ScopeRequest request, const Hierarchy& hierarchy);
+  void StopScope();
   Result<void> SetDevices(const std::vector<DeviceRule>& rules, bool in_use);
 };
 

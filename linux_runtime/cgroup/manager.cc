@@ -33,7 +33,51 @@ void NoteDisabled(const std::vector<Setting>& settings, std::vector<std::string>
   }
 }
 
+Result<ScopeRequest> RequestOf(const oci::Spec& spec, const ManagerOptions& options, Version version,
+                               const Limits& limits, const std::vector<DeviceRule>& rules) {
+  ScopeRequest request;
+  request.name = MXC_TRY(ReadScopePath(spec.linux.cgroups_path, options.id, options.rootless));
+  request.id = options.id;
+  request.version = version;
+  request.limits = LimitProperties(limits, version);
+  if (version != Version::kV2) request.devices = DeviceProperties(MXC_TRY(TableOf(rules)), ReadProc("/proc/devices"));
+  request.annotated = MXC_TRY(AnnotatedProperties(spec.annotations));
+  return request;
+}
+
+// Who on the host gets a v2 group that the container may manage: process.user.uid, mapped. Nothing where it stays the
+// caller's.
+std::optional<uid_t> GroupOwner(const oci::Spec& spec) {
+  bool own_namespace = std::any_of(spec.linux.namespaces.begin(), spec.linux.namespaces.end(),
+                                   [](const oci::Namespace& one) { return one.type == "cgroup" && one.path.empty(); });
+  bool writable = std::any_of(spec.mounts.begin(), spec.mounts.end(), [](const oci::Mount& mount) {
+    return (mount.type == "cgroup" || mount.type == "cgroup2") &&
+           std::find(mount.options.begin(), mount.options.end(), "ro") == mount.options.end();
+  });
+  if (!own_namespace || !writable || !spec.process) return std::nullopt;
+  uint32_t uid = spec.process->user.uid;
+  if (spec.linux.uid_mappings.empty()) return uid;
+  for (const oci::IdMapping& map : spec.linux.uid_mappings) {
+    if (uid >= map.container_id && uid - map.container_id < map.size) return map.host_id + (uid - map.container_id);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+Result<void> BundleGroup::Inside::MakeFolders(const oci::Spec& spec, const std::string& id, const Hierarchy& hierarchy,
+                                              const std::vector<Setting>& settings) {
+  Place place = MXC_TRY(PlaceOf(hierarchy, spec.linux.cgroups_path, id));
+  Group made = MXC_TRY(CreateAt(hierarchy, place, {.may_lack = rootless}));
+  if (!made.none()) {
+    group.emplace(std::move(made));
+    return {};
+  }
+  std::string why = hierarchy.why_not().empty() ? "this user may not make one" : hierarchy.why_not();
+  if (!settings.empty()) return Unenforceable(settings[0], why);
+  if (!rootless) return Error(Code::kUnsupported, "linux.cgroupsPath: make the container's cgroup: " + why);
+  return {};
+}
 
 // EPERM without privilege over the host is how the kernel says that it guards devices by other means: nobody in a user
 // namespace can make a device file, and a bind mount of one is what the caller could open anyway.
@@ -51,8 +95,9 @@ Result<void> BundleGroup::Inside::SetDevices(const std::vector<DeviceRule>& rule
   }
   if (set || set.error().system_errno() != EPERM) return set;
   if (!rootless && !IsUserNamespace(ReadProc("/proc/self/uid_map"))) return set;
-  notes.emplace_back("linux.resources.devices is not enforced by the cgroup: in a user namespace the kernel lets nobody "
-                     "make device files anyway");
+  notes.emplace_back(
+      "linux.resources.devices is not enforced by the cgroup: in a user namespace the kernel lets nobody "
+      "make device files anyway");
   return {};
 }
 
@@ -71,37 +116,24 @@ Result<BundleGroup> BundleGroup::Make(const oci::Spec& spec, const ManagerOption
   Hierarchy hierarchy = Hierarchy::Probe();
   std::vector<Setting> settings = MXC_TRY(SettingsFor(limits, hierarchy.version(), Purpose::kBundle));
 
-  if (options.kind == ManagerKind::kDisabled) {
-    inside->disabled = true;
-    NoteDisabled(settings, inside->notes);
-    return BundleGroup(std::move(inside));
+  switch (options.kind) {
+    case ManagerKind::kDisabled:
+      inside->disabled = true;
+      NoteDisabled(settings, inside->notes);
+      return BundleGroup(std::move(inside));
+    case ManagerKind::kSystemd:
+      inside->bus = {options.busctl, options.rootless};
+      MXC_TRY(inside->MakeScope(MXC_TRY(RequestOf(spec, options, hierarchy.version(), limits, rules)), hierarchy));
+      break;
+    case ManagerKind::kCgroupfs:
+      MXC_TRY(inside->MakeFolders(spec, options.id, hierarchy, settings));
+      break;
   }
-  if (options.kind == ManagerKind::kSystemd) {
-    ScopeRequest request;
-    request.name = MXC_TRY(ReadScopePath(spec.linux.cgroups_path, options.id, options.rootless));
-    request.id = options.id;
-    request.version = hierarchy.version();
-    request.limits = LimitProperties(limits, hierarchy.version());
-    if (hierarchy.version() != Version::kV2) request.devices = DeviceProperties(MXC_TRY(TableOf(rules)), ReadProc("/proc/devices"));
-    request.annotated = MXC_TRY(AnnotatedProperties(spec.annotations));
-    inside->unit = request.name.unit;
-    inside->bus = {options.busctl, options.rootless};
-    inside->pending = PendingScope{std::move(request), std::move(hierarchy), std::move(settings), std::move(rules)};
-    return BundleGroup(std::move(inside));
-  }
-
-  Place place = MXC_TRY(PlaceOf(hierarchy, spec.linux.cgroups_path, options.id));
-  Group group = MXC_TRY(CreateAt(hierarchy, place, {.may_lack = options.rootless}));
-  if (group.none()) {
-    std::string why = hierarchy.why_not().empty() ? "this user may not make one" : hierarchy.why_not();
-    if (!settings.empty()) return Unenforceable(settings[0], why);
-    if (!options.rootless) return Error(Code::kUnsupported, "linux.cgroupsPath: make the container's cgroup: " + why);
-    return BundleGroup(std::move(inside));
-  }
-  MXC_TRY(CheckControllers(group, settings, hierarchy));
-  inside->group.emplace(std::move(group));
+  if (!inside->group) return BundleGroup(std::move(inside));
+  MXC_TRY(CheckControllers(*inside->group, settings, hierarchy));
   MXC_TRY(inside->group->Write(settings, inside->notes));
   MXC_TRY(inside->SetDevices(rules, false));
+  if (auto owner = GroupOwner(spec)) MXC_TRY(inside->group->GiveTo(*owner));
   return BundleGroup(std::move(inside));
 }
 
@@ -139,7 +171,6 @@ std::vector<std::string> BundleGroup::Paths() const {
 bool BundleGroup::exists() const { return inside_->group && !inside_->group->none(); }
 bool BundleGroup::disabled() const { return inside_->disabled; }
 const std::vector<std::string>& BundleGroup::notes() const { return inside_->notes; }
-bool BundleGroup::wants_adoption() const { return inside_->pending.has_value(); }
 
 CgroupMounts BundleGroup::Mounts() const { return MountsOf(Hierarchy::Probe().layout(), Paths()); }
 
@@ -197,13 +228,13 @@ Result<sys::UniqueFd> BundleGroup::OpenOomEvents() const {
 }
 
 Result<void> BundleGroup::Destroy(Milliseconds patience) {
-  inside_->pending.reset();
-  if (!inside_->unit.empty()) StopScope();
+  if (!inside_->unit.empty()) inside_->StopScope();
   if (!exists()) return {};
   return inside_->group->Destroy(patience);
 }
 
 void BundleGroup::Release() {
+  inside_->placeholder.End();
   if (inside_->group) inside_->group->Release();
 }
 

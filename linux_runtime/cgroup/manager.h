@@ -7,10 +7,15 @@
 //             On v1 the group is made in every mounted hierarchy, the named ones included, so that all of them name the
 //             same group and every limit can be changed later. A group that exists is taken over if no process is in it
 //             or below it and it isn't frozen (runc 1.1).
-//   systemd   a transient scope, asked for over D-Bus by busctl(1): systemd_scope.h. Exists once Adopt has run.
+//   systemd   a transient scope, asked for over D-Bus by busctl(1): systemd_scope.h. linux.cgroupsPath is then
+//             "slice:prefix:name". Rootless, the caller has to be below user@UID.service itself, as podman and whoever
+//             is started by `systemd-run --user --scope` are: from elsewhere the kernel lets no process move there.
 //   disabled  no group: who asks for it gets no limits, and a note names those that the bundle asks for.
 //
 // Rootless without a delegated group: limits are an error that names the field; without limits there is no group.
+//
+// v2, with a cgroup namespace and a writable mount of type cgroup in the bundle: the group's folder and the files that
+// /sys/kernel/cgroup/delegate names are given to process.user, as config-linux.md asks ("Cgroup ownership").
 //
 // linux.resources.devices: v1 by the devices controller, v2 by a BPF program (device_program.h), and by nothing, with a
 // note, where the caller is root of a user namespace only or rootless: the kernel lets nobody make device files there.
@@ -37,9 +42,9 @@ enum class ManagerKind : uint8_t { kCgroupfs, kSystemd, kDisabled };
 
 struct ManagerOptions {
   ManagerKind kind = ManagerKind::kCgroupfs;
-  std::string id;                  // the container's
-  bool rootless = false;           // not root, or root of a user namespace only
-  std::string busctl = "busctl";   // program that speaks D-Bus, looked up in PATH
+  std::string id;                 // the container's
+  bool rootless = false;          // not root, or root of a user namespace only
+  std::string busctl = "busctl";  // program that speaks D-Bus, looked up in PATH
 };
 
 // How a new process gets into a group. v1: it writes "0" into each of `tasks`, before it enters a cgroup namespace of its
@@ -53,8 +58,8 @@ class BundleGroup {
  public:
   using Milliseconds = std::chrono::milliseconds;
 
-  // Decides where the group lies, makes it and sets the limits; systemd: only checks. The destructor removes an empty
-  // group that was made here unless Release() was called.
+  // Decides where the group lies, makes it and sets the limits. The destructor removes an empty group that was made here
+  // unless Release() was called.
   static Result<BundleGroup> Make(const oci::Spec& spec, const ManagerOptions& options);
   // By what State() said in another process. A group that is gone is no error: exists() is false, Destroy succeeds.
   static Result<BundleGroup> Open(const std::vector<std::string>& state, std::string busctl = "busctl");
@@ -67,7 +72,7 @@ class BundleGroup {
   BundleGroup& operator=(BundleGroup&&) noexcept;
   ~BundleGroup();
 
-  // False: `disabled`, rootless without limits, or systemd before Adopt.
+  // False: `disabled`, rootless without limits and without a delegated group, or removed meanwhile.
   bool exists() const;
   bool disabled() const;
   // What a user should know but was not refused for: a deprecated field that no kernel of now enforces, devices that are
@@ -81,11 +86,7 @@ class BundleGroup {
   // exist. v2, and nothing said: where the container's group has handed controllers on and so may hold no process
   // (systemd inside), the group that `init` is in.
   Result<Entrance> EnterForExec(const std::vector<std::string>& below, pid_t init) const;
-  // systemd: true until Adopt. Call it while the child waits for its id maps, before it enters its cgroup namespace.
-  bool wants_adoption() const;
-  // Has systemd make the scope around `pid`, then sets what systemd has no property for. Nothing to do otherwise.
-  Result<void> Adopt(pid_t pid);
-  // The container's own view of its group: for mounts of type "cgroup". systemd: known after Adopt only.
+  // The container's own view of its group: for mounts of type "cgroup".
   CgroupMounts Mounts() const;
 
   // ---- while it runs ----
@@ -111,13 +112,13 @@ class BundleGroup {
   // Removes the group and those below it; systemd: stops the unit. A group that is gone is no error. EBUSY after
   // `patience`: processes are still in it.
   Result<void> Destroy(Milliseconds patience = Milliseconds(2000));
-  // The destructor leaves the group alone from now on.
+  // The destructor leaves the group alone from now on. To be called when the container's first process has joined;
+  // systemd's scope ends with its last process, and until then a process of ours is in it.
   void Release();
 
  private:
   struct Inside;
   explicit BundleGroup(std::unique_ptr<Inside> inside);
-  void StopScope();
   std::unique_ptr<Inside> inside_;
 };
 

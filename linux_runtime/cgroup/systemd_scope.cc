@@ -13,7 +13,8 @@ bool IsUnitName(std::string_view name, std::string_view suffix) {
   constexpr std::string_view kOther = ":_.\\-@+";
   if (name.size() <= suffix.size() || name.size() > 255 || !name.ends_with(suffix) || name[0] == '-') return false;
   return std::all_of(name.begin(), name.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kOther.find(c) != std::string_view::npos;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kOther.find(c) != std::string_view::npos;
   });
 }
 
@@ -48,7 +49,8 @@ std::optional<UnitProperty> Mask(const char* name, std::string_view list) {
     if (error != std::errc()) return std::nullopt;
     if (next != word.data() + word.size()) {
       auto [end, second] = std::from_chars(next + 1, word.data() + word.size(), last);
-      if (*next != '-' || second != std::errc() || end != word.data() + word.size() || last < first) return std::nullopt;
+      if (*next != '-' || second != std::errc() || end != word.data() + word.size() || last < first)
+        return std::nullopt;
     }
     if (bytes.size() < last / 8u + 1) bytes.resize(last / 8u + 1);
     for (uint32_t i = first; i <= last; ++i) bytes[i / 8] = static_cast<uint8_t>(bytes[i / 8] | 1u << (i % 8));
@@ -70,7 +72,8 @@ void AddLimitsV2(const Limits& limits, std::vector<UnitProperty>& list) {
     if (setting.file == "cpu.weight") list.push_back({"CPUWeight", "t", {setting.value}});
   }
   if (auto cpus = Mask("AllowedCPUs", limits.cpuset_cpus); cpus && !limits.cpuset_cpus.empty()) list.push_back(*cpus);
-  if (auto mems = Mask("AllowedMemoryNodes", limits.cpuset_mems); mems && !limits.cpuset_mems.empty()) list.push_back(*mems);
+  if (auto mems = Mask("AllowedMemoryNodes", limits.cpuset_mems); mems && !limits.cpuset_mems.empty())
+    list.push_back(*mems);
 }
 
 std::string DriverOf(std::string_view devices, char type, int64_t major) {
@@ -82,7 +85,9 @@ std::string DriverOf(std::string_view devices, char type, int64_t major) {
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
     int64_t number = -1;
     auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
-    if (right && error == std::errc() && number == major && end + 1 < line.data() + line.size()) return std::string(end + 1);
+    if (!right || error != std::errc() || number != major) continue;
+    std::string_view name = line.substr(std::min(static_cast<size_t>(end - line.data()) + 1, line.size()));
+    if (!name.empty()) return std::string(name);
   }
   return "";
 }
@@ -93,7 +98,7 @@ std::optional<UnitProperty> NumberProperty(const std::string& name, std::string_
     std::string_view name;
     char signature;
   };
-  static constexpr Type kTypes[] = {{"byte", 'y'},  {"int16", 'n'},  {"uint16", 'q'}, {"int32", 'i'},
+  static constexpr Type kTypes[] = {{"byte", 'y'},   {"int16", 'n'}, {"uint16", 'q'}, {"int32", 'i'},
                                     {"uint32", 'u'}, {"int64", 'x'}, {"uint64", 't'}, {"double", 'd'}};
   char signature = value.find('.') != std::string_view::npos ? 'd' : 'i';
   for (const Type& type : kTypes) {
@@ -113,7 +118,8 @@ std::optional<UnitProperty> ReadVariant(const std::string& name, std::string_vie
   bool quoted = value.size() >= 2 && (value[0] == '\'' || value[0] == '"') && value.back() == value[0];
   if (!quoted) return NumberProperty(name, value);
   std::string_view inside = value.substr(1, value.size() - 2);
-  if (inside.find(value[0]) != std::string_view::npos || inside.find('\\') != std::string_view::npos) return std::nullopt;
+  if (inside.find(value[0]) != std::string_view::npos || inside.find('\\') != std::string_view::npos)
+    return std::nullopt;
   return UnitProperty{name, "s", {std::string(inside)}};
 }
 
@@ -131,8 +137,9 @@ std::optional<UnitProperty> InMicroseconds(UnitProperty property) {
 
 std::vector<std::string> Call(const char* method, const char* signature, std::vector<std::string> rest) {
   // "--": a word of the value may start with '-'.
-  std::vector<std::string> words = {"--", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                    "org.freedesktop.systemd1.Manager", method, signature};
+  std::vector<std::string> words = {
+      "--",   "call",   "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+      method, signature};
   std::move(rest.begin(), rest.end(), std::back_inserter(words));
   return words;
 }
@@ -163,7 +170,8 @@ Result<ScopeName> ReadScopePath(const std::string& cgroups_path, const std::stri
   if (!IsUnitName(slice, ".slice")) return BadPath(cgroups_path, "'" + slice + "' is not the name of a slice");
   if (name.ends_with(".slice")) return BadPath(cgroups_path, "a container can't be a slice");
   std::string unit = (prefix.empty() ? "" : prefix + "-") + name + ".scope";
-  if (name.empty() || !IsUnitName(unit, ".scope")) return BadPath(cgroups_path, "'" + unit + "' is not the name of a unit");
+  if (name.empty() || !IsUnitName(unit, ".scope"))
+    return BadPath(cgroups_path, "'" + unit + "' is not the name of a unit");
   return ScopeName{std::move(slice), std::move(unit)};
 }
 
@@ -213,17 +221,20 @@ std::vector<UnitProperty> DeviceProperties(const DeviceTable& table, std::string
 Result<std::vector<UnitProperty>> AnnotatedProperties(const std::map<std::string, std::string>& annotations) {
   constexpr std::string_view kPrefix = "org.systemd.property.";
   std::vector<UnitProperty> list;
-  for (auto at = annotations.lower_bound(std::string(kPrefix)); at != annotations.end() && at->first.starts_with(kPrefix); ++at) {
+  for (auto at = annotations.lower_bound(std::string(kPrefix));
+       at != annotations.end() && at->first.starts_with(kPrefix); ++at) {
     std::string name = at->first.substr(kPrefix.size());
     bool letters = name.size() >= 2 && std::all_of(name.begin(), name.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    });
-    if (!letters) return Error(Code::kInvalid, "annotation " + at->first + ": '" + name + "' is not the name of a property");
+                     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                   });
+    if (!letters)
+      return Error(Code::kInvalid, "annotation " + at->first + ": '" + name + "' is not the name of a property");
     auto property = ReadVariant(name, at->second);
     if (property && name.ends_with("Sec") && !name.ends_with("USec")) property = InMicroseconds(std::move(*property));
     if (!property) {
-      return Error(Code::kInvalid, "annotation " + at->first + ": the value '" + at->second +
-                                       "' is not read here: expected 'text', true, false, a number, or a type and a number");
+      return Error(Code::kInvalid,
+                   "annotation " + at->first + ": the value '" + at->second +
+                       "' is not read here: expected 'text', true, false, a number, or a type and a number");
     }
     list.push_back(std::move(*property));
   }

@@ -1,5 +1,6 @@
 #include "linux_runtime/cli/run_command.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "linux_runtime/run/run.h"
 #include "linux_runtime/supervise/write_report.h"
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/fd.h"
 #include "shared/client/prepare.h"
 #include "shared/oci/json.h"
 #include "shared/oci/validate.h"
@@ -25,6 +27,19 @@ run::RunOptions HostOptions() {
   options.runtime_directory = Environment("XDG_RUNTIME_DIR");
   options.cache_directory = FilterCacheFolder();
   return options;
+}
+
+// With the input and the output on terminals, the program gets one of its own for all three. Else it gets one for what it
+// shows there, which has to be filtered, and the input stays as it is, for reading only.
+uint8_t TerminalStreams() {
+  const bool input = ::isatty(STDIN_FILENO) == 1;
+  if (input && ::isatty(STDOUT_FILENO) == 1) return 7;
+  if (input) {
+    // Fails where the terminal belongs to somebody else (after su); then the program can't open it again either.
+    sys::UniqueFd again(::open("/proc/self/fd/0", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    if (again.valid()) ::dup2(again.get(), STDIN_FILENO);
+  }
+  return static_cast<uint8_t>((::isatty(STDOUT_FILENO) == 1 ? 2 : 0) | (::isatty(STDERR_FILENO) == 1 ? 4 : 0));
 }
 
 struct Job {
@@ -98,7 +113,7 @@ Result<Ended> RunJob(const client::Options& options, client::Host& host, const s
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
   Job job = MXC_TRY(ReadJob(named, host));
   run::RunOptions run = HostOptions();
-  run.terminal = ::isatty(0) == 1 && ::isatty(1) == 1;
+  run.terminal_streams = TerminalStreams();
   run.argv = argv;
   run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, run));
   report = std::move(result.report);

@@ -7,6 +7,7 @@
 
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
+#include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/oci/json.h"
@@ -64,7 +65,7 @@ Result<oci::Spec> Container::ReadSpec() const {
 
 Result<cgroup::BundleGroup> Container::OpenGroup() const { return cgroup::BundleGroup::Open(state_.group); }
 
-Result<std::vector<std::string>> Container::Start() {
+Result<void> Container::Start() {
   const Status status = MXC_TRY(ReadStatus());
   if (status != Status::kCreated) {
     const bool ended = status == Status::kStopped;
@@ -73,7 +74,10 @@ Result<std::vector<std::string>> Container::Start() {
   }
   oci::Spec spec = MXC_TRY(ReadSpec());
   MXC_TRY(LetStart(entry_, spec));
-  return RunLateHooks(spec.hooks.poststart, "hooks.poststart", OciState(state_, Status::kRunning, false));
+  Result<void> hooks = RunHooks(spec.hooks.poststart, "hooks.poststart", OciState(state_, Status::kRunning, false));
+  // runtime.md, "Lifecycle", step 9: an error, and the container is stopped.
+  if (!hooks.ok()) (void)Kill(SIGKILL, true);
+  return hooks;
 }
 
 Result<void> Container::Kill(int signal, bool all) const {
@@ -105,8 +109,22 @@ Result<void> Container::Pause(bool paused) const {
   return group.Freeze(paused);
 }
 
+// A `create` that was killed between making the group and writing it down leaves one that only its configuration names.
+// Made once more, it is taken over, if nobody else's processes are in it.
+Result<cgroup::BundleGroup> Container::FindGroup() const {
+  if (!state_.group.empty() || state_.process.pid != 0 || state_.manager != "cgroupfs") return OpenGroup();
+  Result<oci::Spec> spec = ReadSpec();
+  if (!spec.ok()) return OpenGroup();
+  spec->linux.resources.reset();
+  cgroup::ManagerOptions options;
+  options.id = state_.id;
+  options.rootless = !sandbox::IsPrivileged();
+  Result<cgroup::BundleGroup> group = cgroup::BundleGroup::Make(*spec, options);
+  return group.ok() ? std::move(group) : OpenGroup();
+}
+
 Result<void> Container::EndProcesses() {
-  cgroup::BundleGroup group = MXC_TRY(OpenGroup());
+  cgroup::BundleGroup group = MXC_TRY(FindGroup());
   if (std::optional<sys::UniqueFd> process = OpenProcess()) {
     sys::PidfdSendSignal(process->get(), SIGKILL);
     if (group.exists()) MXC_TRY(group.Kill());
@@ -141,13 +159,12 @@ Result<std::vector<std::string>> Container::Delete(bool force) {
 Result<std::vector<std::string>> ForceDelete(const Store& store, const std::string& id) {
   Result<Container> container = Container::LoadLocked(store, id);
   if (container.ok()) return container->Delete(true);
-  if (container.error().code() == Code::kInvalid) return std::move(container).error();
   Result<Entry> entry = store.Find(id);
   if (!entry.ok()) {
     if (entry.error().code() == Code::kNotFound) return std::vector<std::string>();
     return std::move(entry).error();
   }
-  // No state was ever written: nothing was made for it but the folder.
+  // No state was ever written, and then nothing was made but the folder; or none that can be read.
   if (Result<void> locked = entry->Lock(); !locked.ok()) return std::vector<std::string>();
   MXC_TRY(entry->Remove());
   return std::vector<std::string>();

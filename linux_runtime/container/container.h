@@ -31,8 +31,8 @@ class Container {
   std::optional<sys::UniqueFd> OpenProcess() const { return container::OpenProcess(state_.process); }
 
   // Lets a created container execute its program, and returns once it does (or can't: the error says why), after the
-  // poststart hooks. Errors: kRefused in any other status.
-  Result<std::vector<std::string>> Start();
+  // poststart hooks, of which one that fails stops it. Errors: kRefused in any other status.
+  Result<void> Start();
   // To the first process; all: to every process of the container's cgroup. Errors: kRefused "container not running".
   Result<void> Kill(int signal, bool all) const;
   // Removes everything that the container has, after which its id is free, and runs its poststop hooks. What is running is
@@ -42,6 +42,7 @@ class Container {
 
  private:
   Container() = default;
+  Result<cgroup::BundleGroup> FindGroup() const;
   Result<void> EndProcesses();
   Entry entry_;
   State state_;

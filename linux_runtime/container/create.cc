@@ -12,6 +12,7 @@
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -123,9 +124,19 @@ Result<void> Creation::ReadConfig() {
   config_text_ = MXC_TRY(ReadWhole(path));
   spec_ = MXC_TRY(oci::ReadSpec(config_text_, path));
   extension_ = MXC_TRY_AS(path, oci::ReadExtension(spec_.annotations));
+  for (oci::Mount& mount : spec_.mounts) {
+    // The specification asks to take it, and for a warning (config.md, "Mounts").
+    if (mount.destination.empty() || mount.destination.starts_with('/')) continue;
+    warnings_.push_back("mounts: the destination " + mount.destination + " is relative: taken as below /");
+    mount.destination.insert(0, "/");
+  }
   oci::Validated validated = MXC_TRY_AS(path, oci::Validate(spec_, extension_));
-  warnings_ = std::move(validated.warnings);
+  warnings_.insert(warnings_.end(), validated.warnings.begin(), validated.warnings.end());
   if (!spec_.process) return Error(Code::kInvalid, path + ": /process: missing").WithHint("say what to run in process.args");
+  if (options_.listen_fds != 0) {
+    spec_.process->env.push_back("LISTEN_FDS=" + std::to_string(options_.listen_fds));
+    spec_.process->env.push_back("LISTEN_PID=1");
+  }
   if (!extension_.empty_root && !spec_.root->path.starts_with('/')) spec_.root->path = options_.bundle + "/" + spec_.root->path;
   if (spec_.process->terminal && options_.console_socket.empty() && !options_.own_terminal) {
     return Error(Code::kInvalid, path + ": /process/terminal: cannot allocate tty: nobody takes the terminal of a detached container")
@@ -152,13 +163,14 @@ Result<void> Creation::Record() {
   state_.owner = ::geteuid();
   state_.annotations = spec_.annotations;
   MXC_TRY(entry_->WriteFile(kConfigFile, config_text_));
-  return entry_->WriteState(state_);
+  return entry_->AppendState(IdentityLine(state_));
 }
 
 Result<void> Creation::MakePlan() {
   sandbox::PlanContext context;
   context.bundle = true;
   context.new_keyring = options_.new_keyring;
+  context.container_id = options_.id;
   context.no_pivot = options_.no_pivot;
   context.bundle_path = options_.bundle;
   context.privileged = sandbox::IsPrivileged();
@@ -175,14 +187,14 @@ Result<void> Creation::MakePlan() {
   for (const std::string& note : group_->notes()) warnings_.push_back(note);
   state_.group = group_->State();
   state_.group_path = ShownGroup(group_->Paths());
-  MXC_TRY(entry_->WriteState(state_));
+  MXC_TRY(entry_->AppendState(GroupLine(state_)));
   entrance_.emplace(MXC_TRY(OpenEntrance(MXC_TRY(group_->Enter()))));
   context.cgroup_tasks = entrance_->files();
   context.cgroup_directory = entrance_->folder();
   const cgroup::CgroupMounts mounts = group_->Mounts();
   context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
-  plan_.bundle.preserved = options_.preserve_fds;
+  plan_.bundle.preserved = options_.preserve_fds + options_.listen_fds;
   if (!plan_.guarded.empty()) {
     return Error(Code::kUnsupported, "/annotations: dev.mxc.denied and dev.mxc.protect need a process that keeps them up, which containers of " 
                                      "plain bundles don't have yet");
@@ -239,6 +251,9 @@ Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready)
       return launched_.Continue();
     case sandbox::Word::kConsole:
       return TakeConsole(std::move(fd));
+    case sandbox::Word::kListener:
+      return sandbox::SendSeccompListener(*spec_.linux.seccomp,
+                                          {spec_.oci_version, launched_.pid, OciState(state_, Status::kCreating, false)}, fd.get());
     case sandbox::Word::kReady:
       *ready = true;
       return {};
@@ -259,7 +274,7 @@ Result<void> Creation::Converse() {
 }
 
 Result<void> Creation::Commit() {
-  MXC_TRY(entry_->WriteState(state_));
+  MXC_TRY(entry_->AppendState(ProcessLine(state_)));
   if (!options_.pid_file.empty()) MXC_TRY(WritePidFile(options_.pid_file, launched_.pid));
   MXC_TRY(launched_.Continue());
   sandbox::Word word{};
@@ -293,9 +308,9 @@ Result<void> WritePidFile(const std::string& path, pid_t pid) {
   return {};
 }
 
-Result<std::vector<std::string>> AwaitStarted(const Created& created) {
+Result<void> AwaitStarted(const Created& created) {
   MXC_TRY(AwaitProgram(created.launched.status.get(), created.spec));
-  return RunLateHooks(created.spec.hooks.poststart, "hooks.poststart", OciState(created.state, Status::kRunning, false));
+  return RunHooks(created.spec.hooks.poststart, "hooks.poststart", OciState(created.state, Status::kRunning, false));
 }
 
 Result<Created> Create(const Store& store, const CreateOptions& options) { return Creation(store, options).Run(); }

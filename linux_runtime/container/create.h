@@ -23,6 +23,8 @@ struct CreateOptions {
   bool own_terminal = false;   // without a socket: the caller relays the PTY itself
   std::string pid_file;        // gets the pid, without a newline
   unsigned preserve_fds = 0;   // descriptors from 3 on that the program gets
+  // Of these, the first are sockets of an activation (sd_listen_fds(3)): the program gets LISTEN_FDS and LISTEN_PID.
+  unsigned listen_fds = 0;
   bool no_pivot = false;
   bool new_keyring = true;
   bool wait_for_start = true;
@@ -43,8 +45,8 @@ struct Created {
 // mount, cgroup or state; poststop hooks have run when others had.
 Result<Created> Create(const Store& store, const CreateOptions& options);
 
-// For a container that doesn't wait for `start`: returns once its program runs, with the warnings of poststart hooks.
-Result<std::vector<std::string>> AwaitStarted(const Created& created);
+// For a container that doesn't wait for `start`: returns once its program runs and poststart hooks have run.
+Result<void> AwaitStarted(const Created& created);
 
 // `pid` as decimal digits, whole or not at all.
 Result<void> WritePidFile(const std::string& path, pid_t pid);

@@ -6,6 +6,7 @@
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -42,7 +43,7 @@ Result<void> CheckStatus(const Container& container, bool ignore_paused) {
 }
 
 // What the first process of an exec says until it is ready.
-Result<void> Converse(sandbox::Launched& launched, int console_socket, const oci::Spec& spec) {
+Result<void> Converse(sandbox::Launched& launched, int console_socket, const oci::Spec& spec, const State& state) {
   auto failure = [&]() -> Error {
     sandbox::StatusRecord record{};
     if (sys::Read(launched.status.get(), &record, sizeof record) != static_cast<long>(sizeof record)) {
@@ -56,6 +57,11 @@ Result<void> Converse(sandbox::Launched& launched, int console_socket, const oci
     if (sandbox::Hear(launched.parent.get(), &word, &fd) < 0) return failure();
     sys::UniqueFd received(fd);
     if (word == sandbox::Word::kReady) return {};
+    if (word == sandbox::Word::kListener) {
+      MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp,
+                                           {spec.oci_version, launched.pid, OciState(state, Status::kRunning, false)}, received.get()));
+      continue;
+    }
     if (word != sandbox::Word::kConsole) return Error(Code::kInternal, "the process said something unexpected");
     if (console_socket >= 0) {
       MXC_TRY(SendDescriptors(console_socket, "/dev/ptmx", {received.get()}));
@@ -110,7 +116,7 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   auto finish = [&]() -> Result<void> {
-    MXC_TRY(Converse(launched, console_socket.get(), spec));
+    MXC_TRY(Converse(launched, console_socket.get(), spec, container.state()));
     if (!options.pid_file.empty()) MXC_TRY(WritePidFile(options.pid_file, launched.pid));
     MXC_TRY(launched.Continue());
     sandbox::Word word{};

@@ -13,7 +13,7 @@ namespace mxc::container {
 
 // Runs them in order with the state on their stdin; the first that fails ends it. field: "hooks.prestart".
 Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state);
-// Poststart and poststop hooks can't stop anything any more: each that fails gives one warning, and the next one runs.
+// Poststop hooks can't stop anything any more: each that fails gives one warning, and the next one runs.
 std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state);
 
 // Puts the state into a memory file of a plan and seals it.

@@ -35,7 +35,11 @@ Error LateFailure(const sandbox::StatusRecord& record, const oci::Spec& spec) {
     const auto index = static_cast<size_t>(record.pid);
     if (index < hooks.size()) return HookError(hooks[index], {index, record.error, record.wait_status}, -1);
   }
+  words.process.exact = true;
   if (spec.process) {
+    words.cwd = words.Intern(spec.process->cwd);
+    words.uid = spec.process->user.uid;
+    words.gid = spec.process->user.gid;
     for (const std::string& argument : spec.process->args) words.argv.push_back(words.Intern(argument));
   }
   return sandbox::StepError(words, record.step, record.error);

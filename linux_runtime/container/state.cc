@@ -33,41 +33,54 @@ std::string_view StatusName(Status status) {
   return "";
 }
 
-std::string WriteState(const State& state) {
+std::string IdentityLine(const State& state) {
   Json json;
   json["format"] = kFormat;
   json["id"] = state.id;
   json["ociVersion"] = state.oci_version;
   json["bundle"] = state.bundle;
   json["rootfs"] = state.rootfs;
-  json["pid"] = state.process.pid;
-  json["startTicks"] = state.process.start_ticks;
-  json["group"] = state.group;
-  json["groupPath"] = state.group_path;
   json["manager"] = state.manager;
   json["createdUs"] = state.created_us;
   json["owner"] = state.owner;
   json["annotations"] = state.annotations;
-  return Text(json, false);
+  return Text(json, false) + "\n";
+}
+
+std::string GroupLine(const State& state) {
+  Json json;
+  json["group"] = state.group;
+  json["groupPath"] = state.group_path;
+  return Text(json, false) + "\n";
+}
+
+std::string ProcessLine(const State& state) {
+  Json json;
+  json["pid"] = state.process.pid;
+  json["startTicks"] = state.process.start_ticks;
+  return Text(json, false) + "\n";
 }
 
 Result<State> ReadState(std::string_view text) {
   try {
-    const Json json = Json::parse(text);
+    Json json = Json::object();
+    for (size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
+      json.update(Json::parse(text.substr(0, end)));
+    }
     if (json.at("format") != kFormat) return Error(Code::kInvalid, "the container's state has a format that this version doesn't know");
     State state;
     json.at("id").get_to(state.id);
     json.at("ociVersion").get_to(state.oci_version);
     json.at("bundle").get_to(state.bundle);
     json.at("rootfs").get_to(state.rootfs);
-    json.at("pid").get_to(state.process.pid);
-    json.at("startTicks").get_to(state.process.start_ticks);
-    json.at("group").get_to(state.group);
-    json.at("groupPath").get_to(state.group_path);
     json.at("manager").get_to(state.manager);
     json.at("createdUs").get_to(state.created_us);
     json.at("owner").get_to(state.owner);
     json.at("annotations").get_to(state.annotations);
+    if (json.contains("group")) json.at("group").get_to(state.group);
+    if (json.contains("groupPath")) json.at("groupPath").get_to(state.group_path);
+    if (json.contains("pid")) json.at("pid").get_to(state.process.pid);
+    if (json.contains("startTicks")) json.at("startTicks").get_to(state.process.start_ticks);
     return state;
   } catch (const Json::exception& error) {
     return Error(Code::kInvalid, std::string("the container's state can't be read: ") + error.what());

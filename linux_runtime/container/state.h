@@ -30,8 +30,13 @@ struct State {
   std::map<std::string, std::string> annotations;
 };
 
-// The file of the store. Errors of ReadState (kInvalid): not such a text; it came from another version, or from somebody else.
-std::string WriteState(const State& state);
+// The file of the store: JSON objects, a line each, written one after the other as a container comes into being, none ever
+// changed. Each is one write(2), so that killing the writer leaves whole lines.
+std::string IdentityLine(const State& state);  // before anything is made that outlives the writer
+std::string GroupLine(const State& state);     // once the cgroup stands
+std::string ProcessLine(const State& state);   // once the first process is set up
+// Errors (kInvalid): the first line isn't such an object; it came from another version, or from somebody else. A last line
+// without an end, which a full disk or a crash of the machine may leave, counts for nothing.
 Result<State> ReadState(std::string_view text);
 
 // The state as the specification has it, for hooks and `state`, with what podman reads besides: one line of JSON.

@@ -13,7 +13,7 @@
 namespace mxc::container {
 namespace {
 
-constexpr char kStateFile[] = "state.json";
+constexpr char kStateFile[] = "state";
 constexpr size_t kLongestId = 255;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
@@ -85,19 +85,21 @@ Result<std::string> Entry::ReadFile(const char* name) const {
 }
 
 Result<void> Entry::WriteFile(const char* name, std::string_view content) const {
-  const std::string fresh = std::string(".") + name;
-  sys::UniqueFd file(sys::OpenAt(folder_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-  if (!file.valid()) return sys::SystemError("write " + path_ + "/" + fresh, -file.get());
+  sys::UniqueFd file(sys::OpenAt(folder_.get(), name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return sys::SystemError("write " + path_ + "/" + name, -file.get());
   while (!content.empty()) {
     const long size = sys::Write(file.get(), content.data(), content.size());
-    if (size < 0) return sys::SystemError("write " + path_ + "/" + fresh, static_cast<int>(-size));
+    if (size < 0) return sys::SystemError("write " + path_ + "/" + name, static_cast<int>(-size));
     content.remove_prefix(static_cast<size_t>(size));
   }
-  if (::fdatasync(file.get()) != 0) return sys::SystemError("sync " + path_ + "/" + fresh, errno);
-  if (::renameat(folder_.get(), fresh.c_str(), folder_.get(), name) != 0) {
-    return sys::SystemError("rename " + path_ + "/" + fresh + " to " + name, errno);
-  }
   return {};
+}
+
+Result<void> Entry::AppendState(const std::string& line) const {
+  sys::UniqueFd file(sys::OpenAt(folder_.get(), kStateFile, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
+  const long size = file.valid() ? sys::Write(file.get(), line.data(), line.size()) : file.get();
+  if (size == static_cast<long>(line.size())) return {};
+  return sys::SystemError("write " + path_ + "/" + kStateFile, size < 0 ? static_cast<int>(-size) : ENOSPC);
 }
 
 Result<std::optional<State>> Entry::ReadState() const {
@@ -106,10 +108,9 @@ Result<std::optional<State>> Entry::ReadState() const {
     if (text.error().code() == Code::kNotFound) return std::optional<State>();
     return std::move(text).error();
   }
+  if (text->find('\n') == std::string::npos) return std::optional<State>();
   return std::optional<State>(MXC_TRY_AS(path_ + "/" + kStateFile, container::ReadState(*text)));
 }
-
-Result<void> Entry::WriteState(const State& state) const { return WriteFile(kStateFile, container::WriteState(state)); }
 
 Result<void> Entry::Remove() {
   // The state goes last: killed in between, the container is still known and can be deleted again.

@@ -1,12 +1,13 @@
 // Where the runtime keeps what it knows of its containers: one folder each below the root, named by the container's id.
 //
-//   ROOT/ID/state.json    state.h; written to a new file, synced and renamed, so that it is whole or absent
+//   ROOT/ID/state         state.h; only ever appended to
 //   ROOT/ID/config.json   the configuration that the container was made from
 //   ROOT/ID/start         fifo: a byte lets the container's first process go on to its program
 //   ROOT/ID/started       fifo: what went wrong on that way; its end when the program runs
 //
 // The folder itself carries the lock (flock(2)): who changes a container holds it, and the kernel gives it back when a
-// holder is killed. Reading takes no lock.
+// holder is killed. Reading takes no lock. Nothing is synced to a disk: a machine that stops ends all containers, and what
+// such an end leaves of a state is either read or deleted.
 #pragma once
 
 #include <optional>
@@ -34,9 +35,10 @@ class Entry {
   Result<void> Lock();
   // Nothing: there is no state yet, or no more.
   Result<std::optional<State>> ReadState() const;
-  Result<void> WriteState(const State& state) const;
+  // A line of state.h.
+  Result<void> AppendState(const std::string& line) const;
   Result<std::string> ReadFile(const char* name) const;
-  // Whole or not at all, also when the machine stops.
+  // A file that isn't there yet.
   Result<void> WriteFile(const char* name, std::string_view content) const;
   // Removes the folder and what is in it.
   Result<void> Remove();

@@ -56,21 +56,22 @@ void Limits(Table& table, const oci::Spec& spec, const sandbox::Plan& plan, cons
       table.Nothing(limit.field, "no limit");
     }
   }
-  for (auto [field, path] : {std::pair("/x-linux/resources/tmp", "/tmp"), std::pair("/x-linux/resources/shm", "/dev/shm")}) {
-    bool own = std::any_of(plan.steps.begin(), plan.steps.end(), [wanted = std::string(path)](const sandbox::Step& step) {
-      return step.op == sandbox::Op::kTmpfs && step.path == wanted;
-    });
+  for (auto [field, path] :
+       {std::pair("/x-linux/resources/tmp", "/tmp"), std::pair("/x-linux/resources/shm", "/dev/shm")}) {
+    bool own =
+        std::any_of(plan.steps.begin(), plan.steps.end(), [wanted = std::string(path)](const sandbox::Step& step) {
+          return step.op == sandbox::Op::kTmpfs && step.path == wanted;
+        });
     if (own) {
       table.Enforced(field, {"tmpfs"});
     } else {
       table.Nothing(field, std::string(path) + " is granted from the host");
     }
   }
-  for (auto [field, resource] : {std::pair("/x-linux/resources/openFiles", RLIMIT_NOFILE),
-                                 std::pair("/x-linux/resources/fileSize", RLIMIT_FSIZE),
-                                 std::pair("/x-linux/resources/memlock", RLIMIT_MEMLOCK),
-                                 std::pair("/x-linux/resources/stack", RLIMIT_STACK),
-                                 std::pair("/x-linux/resources/core", RLIMIT_CORE)}) {
+  for (auto [field, resource] :
+       {std::pair("/x-linux/resources/openFiles", RLIMIT_NOFILE),
+        std::pair("/x-linux/resources/fileSize", RLIMIT_FSIZE), std::pair("/x-linux/resources/memlock", RLIMIT_MEMLOCK),
+        std::pair("/x-linux/resources/stack", RLIMIT_STACK), std::pair("/x-linux/resources/core", RLIMIT_CORE)}) {
     if (HasRlimit(plan, resource)) {
       table.Enforced(field, {"rlimit"});
     } else {
@@ -90,7 +91,11 @@ std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& 
   table.Enforced("/filesystem/readonlyPaths", files);
   table.Enforced("/filesystem/readwritePaths", files);
   table.Enforced("/filesystem/deniedPaths", {"mount"});
-  table.Enforced("/x-linux/protect", {"mount"});
+  if (extension.nesting) {
+    table.Weaker("/x-linux/protect", {"mount"}, "x-linux.nesting: a program that makes mounts can get around it");
+  } else {
+    table.Enforced("/x-linux/protect", {"mount"});
+  }
   table.Enforced("/process/env", {"exec"});
   if (extension.timeout_ms != 0) {
     table.Enforced("/process/timeout", {"supervisor"});

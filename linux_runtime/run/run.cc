@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
 #include "linux_runtime/cgroup/sweep.h"
-#include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
 #include "linux_runtime/run/state_folder.h"
@@ -79,15 +79,16 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
     const size_t folders = guarded.name.rfind('/');
     std::string parent = guarded.host_parent;
     if (folders != std::string::npos) parent += (parent == "/" ? "" : "/") + guarded.name.substr(0, folders);
-    options.names.push_back({guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists,
-                             guarded.host_parent.size()});
+    options.names.push_back(
+        {guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists, guarded.host_parent.size()});
   }
   return sandbox::CoverKeeper::Start(std::move(options));
 }
 
 // Once the container's root stands: watch what must stay denied, then let it go on. The guard gets ready meanwhile.
 Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& plan, sandbox::Launched& launched,
-                                                          const oci::Extension& extension, bool privileged, Held& held) {
+                                                          const oci::Extension& extension, bool privileged,
+                                                          Held& held) {
   std::optional<sandbox::CoverKeeper> keeper;
   if (!plan.guarded.empty()) {
     constexpr char kWhat[] = "watch denied and protected names";
@@ -121,7 +122,8 @@ void Describe(report::ExitReport& report, const oci::Spec& spec, const oci::Exte
   report.warnings = plan.notes;
 }
 
-void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& moved_to, report::ExitReport& report) {
+void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::string& moved_to,
+                    report::ExitReport& report) {
   using sandbox::KeeperHow;
   for (const sandbox::KeeperEvent& event : events) {
     switch (event.how) {
@@ -153,13 +155,15 @@ void EndGroup(Held& held, report::ExitReport& report) {
   if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) {
     report.peak_memory_bytes = usage->memory_peak_bytes;
     report.out_of_memory = usage->oom_kills.value_or(0) != 0;
-    report.limits.push_back({"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
+    report.limits.push_back(
+        {"memory", held.limits.memory_bytes, usage->memory_peak_bytes, usage->oom_kills.value_or(0)});
     report.limits.push_back({"pids", held.limits.pids, usage->pids_peak, usage->pids_refused.value_or(0)});
   }
   // With a pid namespace nothing is left in it, and a group that holds processes can't be removed.
   if (held.group->RemoveEmpty()) return;
   if (Result<void> killed = held.group->Kill(); !killed.ok()) report.warnings.push_back(killed.error().Describe());
-  if (Result<void> removed = held.group->Destroy(); !removed.ok()) report.warnings.push_back(removed.error().Describe());
+  if (Result<void> removed = held.group->Destroy(); !removed.ok())
+    report.warnings.push_back(removed.error().Describe());
 }
 
 }  // namespace
@@ -187,7 +191,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
     context.cgroup_directory = held.group->CloneFd();
   }
   sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
-  plan.terminal = plan.terminal || options.terminal;
+  if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
+  plan.terminal = plan.terminal_streams != 0;
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();
@@ -212,6 +217,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
+  if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
+  if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
   supervise.on_started = [&](int) {
     if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
@@ -238,8 +245,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const RunOptions& options) {
   if (keeper) DescribeEvents(keeper->Finish(), held.moved->path(), result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);
-    result.report.error = report::ReportError{result.failure->Describe(), result.failure->hint(), "",  "",
-                                              sys::ErrnoName(outcome.error)};
+    result.report.error =
+        report::ReportError{result.failure->Describe(), result.failure->hint(), "", "", sys::ErrnoName(outcome.error)};
   } else if (outcome.trouble) {
     result.failure = outcome.trouble;
   } else if (outcome.how == supervise::How::kKilled && !outcome.killed_because.empty()) {

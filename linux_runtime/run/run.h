@@ -15,7 +15,8 @@
 namespace mxc::run {
 
 struct RunOptions {
-  bool terminal = false;            // standard input and output are terminals: give the program one of its own
+  // Standard streams, a bit each, that are terminals: the program gets one of its own in their place. 0: none.
+  uint8_t terminal_streams = 0;
   std::string runtime_directory;    // XDG_RUNTIME_DIR
   std::string cache_directory;      // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;

@@ -1,5 +1,6 @@
-#include <stdio.h>
+#include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "linux_runtime/container/container.h"
@@ -11,6 +12,8 @@
 
 namespace mxc::runtime {
 namespace {
+
+constexpr int kMostListenFds = 1024;
 
 Result<std::string> Absolute(const std::string& path) {
   std::error_code error;
@@ -30,6 +33,7 @@ Result<container::CreateOptions> CreationOptions(const Context& context) {
   creation.console_socket = options.console_socket;
   creation.pid_file = options.pid_file;
   creation.preserve_fds = options.preserve_fds;
+  if (const char* listen = ::getenv("LISTEN_FDS")) creation.listen_fds = static_cast<unsigned>(std::clamp(::atoi(listen), 0, kMostListenFds));
   creation.no_pivot = options.no_pivot;
   creation.new_keyring = !options.no_new_keyring;
   creation.manager = options.manager;
@@ -64,12 +68,12 @@ namespace {
 
 Result<int> StartDetached(const Context& context, const std::string& id) {
   container::Container container = MXC_TRY(container::Container::LoadLocked(context.store, id));
-  Warn(context, MXC_TRY(container.Start()));
+  MXC_TRY(container.Start());
   return 0;
 }
 
-Result<int> RunToEnd(const Context& context, container::Created& created) {
-  Warn(context, MXC_TRY(container::AwaitStarted(created)));
+Result<int> RunToEnd(container::Created& created) {
+  MXC_TRY(container::AwaitStarted(created));
   return Attend(created.launched);
 }
 
@@ -84,7 +88,7 @@ Result<int> RunCommand(const Context& context) {
   // The lock was held until the state stood; from here on others may look and change.
   const std::string id = created.state.id;
   created.entry = {};
-  Result<int> status = context.options.detach ? StartDetached(context, id) : RunToEnd(context, created);
+  Result<int> status = context.options.detach ? StartDetached(context, id) : RunToEnd(created);
   if (status.ok() && (context.options.keep || context.options.detach)) return status;
   Result<std::vector<std::string>> warnings = container::ForceDelete(context.store, id);
   if (!status.ok()) return status;
@@ -94,7 +98,7 @@ Result<int> RunCommand(const Context& context) {
 
 Result<int> StartCommand(const Context& context) {
   container::Container container = MXC_TRY(container::Container::LoadLocked(context.store, context.options.id));
-  Warn(context, MXC_TRY(container.Start()));
+  MXC_TRY(container.Start());
   return 0;
 }
 

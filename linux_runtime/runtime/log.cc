@@ -7,6 +7,7 @@
 
 #include "linux_runtime/container/state.h"
 #include "linux_runtime/sys/raw.h"
+#include "shared/base/escape_text.h"
 #include "shared/base/style.h"
 
 namespace mxc::runtime {
@@ -42,7 +43,14 @@ void Log::Append(const char* level, const std::string& message) const {
 
 void Log::Fail(const Error& error) const {
   Append("error", error.Describe());
-  const std::string text = FormatError(error, ::isatty(2) == 1 && ::getenv("NO_COLOR") == nullptr);
+  // A person's terminal gets it with colours and line breaks; a program, which looks for words in it, on one line.
+  std::string text;
+  if (::isatty(2) == 1) {
+    text = FormatError(error, ::getenv("NO_COLOR") == nullptr);
+  } else {
+    text = "mxc-runtime: " + EscapeText(error.Describe()) + "\n";
+    if (!error.hint().empty()) text += "  hint: " + EscapeText(error.hint()) + "\n";
+  }
   sys::Write(2, text.data(), text.size());
 }
 

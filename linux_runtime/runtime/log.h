@@ -19,10 +19,9 @@ class Log {
 
   // The reason why the command fails: into the log and on standard error.
   void Fail(const Error& error) const;
-  // Into the log only: standard error may be the container's. With --debug: podman takes a log for the one error.
-  void Warn(const std::string& message) const {
-    if (options_.debug) Append("warning", message);
-  }
+  // Into the log only: standard error may be the container's. Of commands that succeed: podman takes a log for the one
+  // error that a command failed with.
+  void Warn(const std::string& message) const { Append("warning", message); }
   void Debug(const std::string& message) const {
     if (options_.debug) Append("debug", message);
   }

@@ -12,7 +12,7 @@
 namespace mxc::runtime {
 namespace {
 
-constexpr int kFailed = 1;
+constexpr int kFailed = 1, kExecFailed = 255;
 
 // Before anything is opened: a file of ours must not land on a standard stream that the caller had closed.
 bool FillStandardStreams() {
@@ -108,9 +108,13 @@ int Main(int argc, char** argv) {
     }
   }
   Result<int> status = Run(*parsed.options, log, AreaOf(argc, argv));
-  if (status.ok()) return *status;
+  if (status.ok()) {
+    log.Debug(std::string(argv[0]) + ": done, exit status " + std::to_string(*status));
+    return *status;
+  }
   log.Fail(status.error());
-  return kFailed;
+  // What its program may well end with, exec doesn't.
+  return parsed.options->command == Command::kExec ? kExecFailed : kFailed;
 }
 
 }  // namespace

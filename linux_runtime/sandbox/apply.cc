@@ -167,6 +167,10 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kLoopbackUp:
       return LoopbackUp();
     case Op::kSysctl:
+    case Op::kTimeNamespace:
+    case Op::kAppArmorLabel:
+    case Op::kSelinuxLabel:
+    case Op::kSessionKeyring:
     case Op::kWorkingFolder:
       return ApplyProcessStep(step, state);
     case Op::kJoinNamespace:
@@ -179,7 +183,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
 }
 
 // A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
-int OpenConsole(int parent) {
+int OpenConsole(int parent, unsigned streams) {
   int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   int unlock = 0;
@@ -188,8 +192,11 @@ int OpenConsole(int parent) {
   if (slave < 0) return slave;
   if (int error = Tell(parent, Word::kConsole, master); error < 0) return error;
   sys::Close(master);
-  if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))); error < 0) return error;
+  // Nothing is typed into one that is for output only; a program that asks for a password there would wait for ever.
+  int error = (streams & 1) != 0 ? static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))) : 0;
+  if (error < 0) return error;
   for (int fd = 0; fd <= 2; ++fd) {
+    if ((streams >> fd & 1) == 0) continue;
     if (int error = static_cast<int>(sys::Check(::dup2(slave, fd))); error < 0) return error;
   }
   return 0;
@@ -219,7 +226,7 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
     if (error < 0) Fail(status, step, error);
   };
   ::setsid();
-  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent));
+  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent, plan.terminal_streams));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
   check(kStepDescriptors, CloseAllBut(status));
@@ -245,6 +252,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
+  check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   for (uint32_t index = 0; index < plan.steps.size(); ++index) {

@@ -9,8 +9,8 @@
 namespace mxc::sandbox {
 
 struct ChildDescriptors {
-  int status = -1;   // write end of the status pipe
-  int parent = -1;   // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
+  int status = -1;  // write end of the status pipe
+  int parent = -1;  // one end of a socket pair: lifeline, "go", and the way out for the PTY's master
 };
 
 // Memory of the process's own argv, wiped in the child so that /proc/1/cmdline shows nothing of the host.
@@ -32,7 +32,7 @@ struct RootState {
   size_t folder_size = 0;
   int null = -1;          // the container's /dev/null, known to be it
   int empty_folder = -1;  // an attached mount of an empty read-only folder
-  int console = -1;  // slave of the PTY, once kConsole has opened it
+  int console = -1;       // slave of the PTY, once kConsole has opened it
 };
 
 // Where a sandbox's root is attached before pivot_root: a folder on every Linux, below which no source lies.
@@ -40,6 +40,8 @@ inline constexpr const char* kRootPlace = "/proc";
 
 // Applies one step that builds the root; 0 or -errno.
 int ApplyMountStep(const Step& step, RootState& state);
+// A detached copy of the planned source with the step's options, or -errno.
+int CloneSource(const Step& step);
 // Sees to it that state.folder is the folder in which the step's path lies; 0 or -errno.
 int OpenFolder(RootState& state, const Step& step);
 void ForgetFolder(RootState& state);

@@ -117,6 +117,9 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
   const Settled settled = SettleProcess(plan);
   check(settled.step, settled.error);
+  // A filter that notifies has to be served before the container counts as created; others would only be in the way.
+  const bool early = plan.process.filters_early;
+  if (early) check(kStepSeccomp, InstallFilters(plan, descriptors.parent));
   check(kStepReady, LeaveRuntime(descriptors));
   if (bundle.start_fifo >= 0) {
     check(kStepReady, AwaitStart(bundle.start_fifo));
@@ -127,7 +130,7 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   int resource = 0;
   if (int error = SetLimits(plan, &resource); error < 0) Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
   ResetSignals();
-  for (const SeccompProgram& program : plan.seccomp) check(kStepSeccomp, InstallSeccomp(program));
+  if (!early) check(kStepSeccomp, InstallFilters(plan, descriptors.parent));
   ::execve(settled.program, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
   Fail(status, kStepExec, -errno);
 }

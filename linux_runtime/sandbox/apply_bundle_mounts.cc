@@ -65,8 +65,13 @@ int MountFilesystem(const Step& step, RootState& state) {
   StepFd point(OpenMountPoint(state.root, step, &made));
   if (point.failed()) return point.get();
   if (step.legacy != 0) return MountByName(step, state, point.get());
+  const char* source = step.or_bind ? step.type : step.text;
   StepFd mount(step.keep_mode && !made ? NewWithMode(step, point.get())
-                                       : NewFilesystem(step.type, step.text, step.options, step.flags, step.optional));
+                                       : NewFilesystem(step.type, source, step.options, step.flags, step.optional));
+  if (mount.get() == -EPERM && step.or_bind) {
+    if (step.fd >= 0) return sys::MoveMount(step.fd, "", point.get(), "", kEmptyBoth);
+    mount.reset(CloneSource(step));
+  }
   if (mount.failed()) return mount.get();
   if (step.propagation != 0) {
     if (int error = SetAttributes(mount.get(), step); error < 0) return error;
@@ -134,7 +139,8 @@ int CopyLink(const Step& step, RootState& state) {
   if (error != -EEXIST) return error;
   char target[4096];
   const long size = sys::Readlink(state.folder, name, target, sizeof target);
-  const bool same = size == static_cast<long>(strlen(step.text)) && memcmp(target, step.text, static_cast<size_t>(size)) == 0;
+  const bool same =
+      size == static_cast<long>(strlen(step.text)) && memcmp(target, step.text, static_cast<size_t>(size)) == 0;
   return same ? 0 : -EEXIST;
 }
 

@@ -60,7 +60,8 @@ int Attach(int mount, RootState& state, const Step& step) {
   return error;
 }
 
-// A detached copy of the planned source with the step's options, or -errno.
+}  // namespace
+
 int CloneSource(const Step& step) {
   // The planned source is canonical: a link in it now was put there since.
   const uint64_t nofollow = step.nofollow ? O_NOFOLLOW : 0;
@@ -73,6 +74,8 @@ int CloneSource(const Step& step) {
   if (int error = SetAttributes(mount.get(), step); error < 0) return error;
   return mount.release();
 }
+
+namespace {
 
 int Bind(const Step& step, RootState& state) {
   if (step.fd >= 0) return Attach(step.fd, state, step);
@@ -106,7 +109,10 @@ int MakeDirectory(const Step& step, int root) {
 // A clone of what is there, attached over itself: read-only here and below, or only to be a mount point (kPin).
 int AttachOverItself(const Step& step, int root) {
   StepFd target(sys::OpenInRoot(root, step.path, O_PATH | (step.op == Op::kPin ? O_NOFOLLOW : 0)));
-  if (target.failed()) return step.optional && target.get() == -ENOENT ? 0 : target.get();
+  if (target.failed()) {
+    bool absent = target.get() == -ENOENT || target.get() == -ENOTDIR;
+    return step.optional && absent ? 0 : target.get();
+  }
   if (step.verify) {
     if (int error = MatchesExpectation(target.get(), step); error < 0) return error;
   }
@@ -185,7 +191,8 @@ int NewRoot(const Step& step, RootState& state) {
     mount = CloneSource(step);
   }
   if (mount < 0) return mount;
-  if (int error = step.point != 0 ? AttachBundleRoot(mount, step) : sys::MoveMount(mount, "", AT_FDCWD, kRootPlace, kEmptyFrom);
+  if (int error =
+          step.point != 0 ? AttachBundleRoot(mount, step) : sys::MoveMount(mount, "", AT_FDCWD, kRootPlace, kEmptyFrom);
       error < 0) {
     return error;
   }

@@ -16,6 +16,9 @@ struct Settled {
   const char* program = nullptr;  // the candidate that may be executed
 };
 
+// process.execCPUAffinity.initial: before anything else, since it holds while the process joins the cgroup. 0 or -errno.
+int SetInitialAffinity(const Plan& plan);
+
 // Applies one step of a bundle's process; 0 or -errno.
 int ApplyProcessStep(const Step& step, const RootState& state);
 
@@ -23,6 +26,10 @@ int ApplyProcessStep(const Step& step, const RootState& state);
 // scheduling, bounding set, groups, ids, capability sets, no_new_privs, Landlock; then finds the program, as its user sees
 // it. After it nothing privileged is left but what the spec gives (and CAP_SYS_ADMIN until exec, when the filters need it).
 Settled SettleProcess(const Plan& plan);
+
+// Installs the plan's filters. A notifying one's listener goes over `parent`, and the parent reads it (Launched::
+// Word::kListener). 0 or -errno.
+int InstallFilters(const Plan& plan, int parent);
 
 // The limits come last, since they hold for what the runtime does from here on, too. 0, or -errno and *resource.
 int SetLimits(const Plan& plan, int* resource);

@@ -11,15 +11,17 @@
 #include "linux_runtime/sandbox/mount_plan.h"
 #include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/seccomp.h"
 
 namespace mxc::sandbox {
 namespace {
 
 constexpr std::pair<const char*, uint64_t> kNamespaces[] = {
-    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS},   {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET},
-    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},    {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
+    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET},
+    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},  {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
 
 std::string At(const char* list, size_t index) { return std::string(list) + "/" + std::to_string(index); }
 
@@ -34,7 +36,8 @@ Result<uint64_t> Namespaces(const oci::Spec& spec) {
   for (size_t index = 0; index < spec.linux.namespaces.size(); ++index) {
     const oci::Namespace& wanted = spec.linux.namespaces[index];
     if (!wanted.path.empty()) {
-      return Error(Code::kUnsupported, At("/linux/namespaces", index) + ": joining " + wanted.path + " is not built yet");
+      return Error(Code::kUnsupported,
+                   At("/linux/namespaces", index) + ": joining " + wanted.path + " is not built yet");
     }
     auto known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces),
                               [&](const auto& kind) { return wanted.type == kind.first; });
@@ -75,8 +78,10 @@ Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& ex
       MapOne(plan, plan.uid, context.uid, plan.gid, context.gid);
     }
   } else {
-    for (const oci::IdMapping& map : spec.linux.uid_mappings) plan.uid_map.push_back({map.container_id, map.host_id, map.size});
-    for (const oci::IdMapping& map : spec.linux.gid_mappings) plan.gid_map.push_back({map.container_id, map.host_id, map.size});
+    for (const oci::IdMapping& map : spec.linux.uid_mappings)
+      plan.uid_map.push_back({map.container_id, map.host_id, map.size});
+    for (const oci::IdMapping& map : spec.linux.gid_mappings)
+      plan.gid_map.push_back({map.container_id, map.host_id, map.size});
     if (plan.uid_map.empty() || plan.gid_map.empty()) {
       return Error(Code::kInvalid, "/linux/uidMappings, /linux/gidMappings: a user namespace needs both");
     }
@@ -116,7 +121,8 @@ void PlanCgroup(Plan& plan, const PlanContext& context) {
   }
 }
 
-Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension& extension,
+                         const PlanContext& context) {
   if (extension.any()) {
     plan.seccomp.push_back(GuardFilter());
   } else if (context.bundle && context.wsl) {
@@ -125,7 +131,16 @@ Result<void> PlanFilters(Plan& plan, const oci::Spec& spec, const oci::Extension
   }
   if (spec.linux.seccomp) {
     SeccompCache cache(context.seccomp_cache);
-    plan.seccomp.push_back(MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp)));
+    SeccompProgram program = MXC_TRY_AS("/linux/seccomp", cache.Get(*spec.linux.seccomp));
+    if (program.notifies) {
+      if (!context.bundle)
+        return Error(Code::kUnsupported, "/linux/seccomp: SCMP_ACT_NOTIFY: nobody answers for a sandbox's program");
+      MXC_TRY(CheckListener(*spec.linux.seccomp));
+    }
+    if (!sys::SeccompTakesFlags(program.flags)) {
+      return Error(Code::kUnsupported, "/linux/seccomp/flags: this kernel doesn't know all of them");
+    }
+    plan.seccomp.push_back(std::move(program));
   }
   return {};
 }
@@ -135,6 +150,20 @@ void PlanConsole(Plan& plan, const oci::Process& process, bool on_dev_console) {
   if (!process.console_size) return;
   plan.bundle.rows = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->height, UINT16_MAX));
   plan.bundle.columns = static_cast<uint16_t>(std::min<uint64_t>(process.console_size->width, UINT16_MAX));
+}
+
+// Whether programs inside can make user and mount namespaces, and mount there.
+bool MayNest(const Plan& plan, const oci::Spec& spec, const oci::Extension& extension) {
+  if (plan.use_landlock && plan.landlock.handled_files != 0) return false;  // forbids mounting in any namespace
+  if (extension.nesting || !spec.linux.seccomp || spec.linux.seccomp->default_action == "SCMP_ACT_ALLOW") return true;
+  // Lists of ours let these pass under a condition on their flags where they don't mean it.
+  constexpr const char* kMakers[] = {"clone", "clone3", "unshare"};
+  return std::any_of(spec.linux.seccomp->syscalls.begin(), spec.linux.seccomp->syscalls.end(), [&](const auto& rule) {
+    return rule.action == "SCMP_ACT_ALLOW" && rule.args.empty() &&
+           std::any_of(std::begin(kMakers), std::end(kMakers), [&](const char* maker) {
+             return std::find(rule.names.begin(), rule.names.end(), maker) != rule.names.end();
+           });
+  });
 }
 
 bool HasCovers(const Plan& plan) {
@@ -150,7 +179,11 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
-  int error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);
+  // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
+  sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
+  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
+  if (error == -EINVAL && unmapped.valid())
+    error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -189,6 +222,7 @@ bool IsPrivileged() {
 
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
+  if (!context.bundle) MXC_TRY(RefuseBundleFields(spec));
   Plan plan;
   plan.bundle.wanted = context.bundle;
   plan.process.user_namespace = FindNamespace(spec, "user") != nullptr;
@@ -201,6 +235,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (context.bundle) {
     plan.namespaces = MXC_TRY(PlanBundleNamespaces(plan, spec));
     PlanCgroup(plan, context);
+    MXC_TRY(PlanTimeOffsets(plan, spec));
     MXC_TRY(PlanBundleIds(plan, spec, context));
   } else {
     plan.namespaces = MXC_TRY(Namespaces(spec));
@@ -219,7 +254,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
 
   const size_t first_mount = plan.steps.size();
   const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
-  MountPlanner mounts(plan, spec, extension, context, context.bundle ? context.capable : context.privileged && user_namespace);
+  MountPlanner mounts(plan, spec, extension, context,
+                      context.bundle ? context.capable : context.privileged && user_namespace);
   MXC_TRY(context.bundle ? mounts.BuildBundle() : mounts.Build());
   MXC_TRY(PlanCovers(plan, context, first_mount));
   if (extension.init) {
@@ -232,7 +268,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
-  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec));
+  if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
   Add(plan, Op::kEnterRoot).optional = context.no_pivot;
   if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
   if (context.bundle) mounts.FinishBundle();
@@ -248,12 +284,15 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     plan.notes.insert(plan.notes.end(), plan.landlock.notes.begin(), plan.landlock.notes.end());
   }
   MXC_TRY(mounts.CheckSeals());
+  // A plain bundle gets what its spec says.
+  if (extension.any() && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
   if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
-    return Error(Code::kUnsupported, "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
+    return Error(Code::kUnsupported,
+                 "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
         .WithHint("use a kernel with Landlock (5.13), leave x-linux.nesting off, or set on_missing to \"refuse\"");
   }
   MXC_TRY(PlanFilters(plan, spec, extension, context));
-  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec));
+  if (context.bundle) MXC_TRY(FinishBundlePlan(plan, spec, context));
   if constexpr (kWeakenable) WeakenPlan(plan);
   return plan;
 }
@@ -262,7 +301,8 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
                            const JoinedNamespace& container) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing");
   if (extension.landlock && extension.landlock->enabled) {
-    return Error(Code::kUnsupported, "/annotations/dev.mxc.landlock: its rules can't be applied to a process that enters later");
+    return Error(Code::kUnsupported,
+                 "/annotations/dev.mxc.landlock: its rules can't be applied to a process that enters later");
   }
   Plan plan;
   plan.bundle.wanted = true;
@@ -278,7 +318,7 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
   if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
   MXC_TRY(PlanProcess(plan, *spec.process, context));
   MXC_TRY(PlanFilters(plan, spec, extension, context));
-  MXC_TRY(FinishBundlePlan(plan, spec));
+  MXC_TRY(FinishBundlePlan(plan, spec, context));
   return plan;
 }
 

@@ -23,6 +23,7 @@ struct PlanContext {
   // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
   bool bundle = false;
   bool exec = false;           // another process of a running container
+  std::string container_id;    // names the container's own groups of kernel objects
   bool new_keyring = false;    // a session keyring of the container's own
   bool wsl = false;            // a bundle is kept from AF_VSOCK, which under WSL leads to Windows' drives
   bool privileged = false;     // CAP_SYS_ADMIN in the initial user namespace

@@ -35,7 +35,8 @@ class LinkTable {
   void Add(const struct stat& file, const char* path) {
     const size_t bytes = (sizeof(Entry) + strlen(path) + 1 + alignof(Entry) - 1) & ~(alignof(Entry) - 1);
     if (memory_ == nullptr) {
-      void* memory = ::mmap(nullptr, kTableBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      void* memory =
+          ::mmap(nullptr, kTableBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (memory == MAP_FAILED) return;
       memory_ = static_cast<char*>(memory);
     }
@@ -59,14 +60,15 @@ class LinkTable {
 };
 
 struct Copying {
-  int top;               // the new root
-  char path[PATH_MAX];   // of what is being copied, below it
+  int top;              // the new root
+  char path[PATH_MAX];  // of what is being copied, below it
   size_t path_size = 0;
   LinkTable links;
 };
 
 int Ignore(long error) {
-  const bool harmless = error == -EPERM || error == -EINVAL || error == -EOPNOTSUPP || error == -ENODATA || error == -ERANGE;
+  const bool harmless =
+      error == -EPERM || error == -EINVAL || error == -EOPNOTSUPP || error == -ENODATA || error == -ERANGE;
   return error >= 0 || harmless ? 0 : static_cast<int>(error);
 }
 
@@ -155,7 +157,8 @@ int CopySubfolder(Copying& copying, int from, int to, const char* name, int dept
 
 int CopyEntry(Copying& copying, int from, int to, const char* name, int depth) {  // NOLINT(misc-no-recursion)
   struct stat file;
-  if (long error = sys::Check(::fstatat(from, name, &file, AT_SYMLINK_NOFOLLOW)); error < 0) return static_cast<int>(error);
+  if (long error = sys::Check(::fstatat(from, name, &file, AT_SYMLINK_NOFOLLOW)); error < 0)
+    return static_cast<int>(error);
   const size_t before = copying.path_size, size = strlen(name);
   if (before + size + 2 > sizeof copying.path) return -ENAMETOOLONG;
   if (before != 0) copying.path[copying.path_size++] = '/';

@@ -86,7 +86,8 @@ Result<CoverKeeper> CoverKeeper::Start(KeeperOptions options) {
   keeper.options_ = std::move(options);
   const size_t count = keeper.options_.names.size();
   if (count == 0) return keeper;
-  void* shared = ::mmap(nullptr, sizeof(SharedRecord) * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared =
+      ::mmap(nullptr, sizeof(SharedRecord) * count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return sys::SystemError("share memory with the guard of denied paths", errno);
   keeper.records_ = new (shared) SharedRecord[count]();
   int ends[2];
@@ -148,6 +149,7 @@ bool CoverKeeper::OnReady() {
       guard_died_ = true;
       return false;
     }
+    if (message.kind == GuardMessageKind::kDone) return true;  // dismissed; its end of the socket closes next
     if (message.kind == GuardMessageKind::kMadeInside && message.index < options_.names.size()) MoveAway(message.index);
   }
 }
@@ -155,7 +157,7 @@ bool CoverKeeper::OnReady() {
 void CoverKeeper::MoveAway(size_t index) {
   const KeptName& name = options_.names[index];
   MadeObject made = FindMade(name);
-  if (!made.folder.valid()) return;  // gone again
+  if (!made.folder.valid()) return;       // gone again
   if (move_budget_.objects <= 0) Kill();  // it makes such names without end
   KeeperEvent event;
   event.path = name.path;
@@ -165,7 +167,8 @@ void CoverKeeper::MoveAway(size_t index) {
     event.detail = "no state folder";
   } else {
     // A name may be as long as the file system takes; this one has to hold more.
-    const std::string as = std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
+    const std::string as =
+        std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
     if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, options_.state_folder, as, move_budget_);
         moved.ok()) {
       event.how = KeeperHow::kMoved;

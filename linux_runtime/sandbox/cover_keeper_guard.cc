@@ -46,12 +46,12 @@ struct Target {
   const KeptName* name = nullptr;
   SharedRecord* record = nullptr;
   uint32_t index = 0;
-  std::string parent;             // path in the container
+  std::string parent;  // path in the container
   std::string last;
   bool present = false;
-  std::string folder_key;         // what OpenHold calls the parent
+  std::string folder_key;                 // what OpenHold calls the parent
   Origin next_origin = Origin::kUnknown;  // who made the name that appears next
-  std::array<Seen, 16> exposed;   // the last objects found uncovered
+  std::array<Seen, 16> exposed;           // the last objects found uncovered
   size_t exposed_count = 0;
 };
 
@@ -283,9 +283,10 @@ Found Guard::Look(const Target& target) const {
     found.on_the_way = true;
   }
   if (!parent.valid()) return found;
-  sys::UniqueFd object(sys::OpenAt2(parent.get(), last.c_str(), O_PATH | O_NOFOLLOW, 0,
-                                    RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH));
-  struct ::stat stat {}, parent_stat {};
+  sys::UniqueFd object(
+      sys::OpenAt2(parent.get(), last.c_str(), O_PATH | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH));
+  struct ::stat stat {
+  }, parent_stat{};
   if (object.get() < 0 || sys::Fstat(object.get(), &stat) < 0) return found;
   if (found.on_the_way && !S_ISLNK(stat.st_mode)) return found;  // replaced meanwhile; looked at again
   sys::Fstat(parent.get(), &parent_stat);
@@ -306,8 +307,7 @@ Found Guard::Look(const Target& target) const {
 
 // A read-only view of the object over itself.
 int Guard::AttachReadonly(int object, bool directory) {
-  sys::UniqueFd view(sys::OpenTree(
-      object, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (directory ? kRecursive : 0u)));
+  sys::UniqueFd view(sys::OpenTree(object, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (directory ? kRecursive : 0u)));
   if (view.get() < 0) return view.get();
   sys::MountAttr attr;
   attr.set = MOUNT_ATTR_RDONLY;
@@ -422,7 +422,7 @@ void Guard::Run() {
   Prepare();
   GuardMessage ready{GuardMessageKind::kReady, 0, 0, opens_ && opens_->complete() ? 1u : 0u};
   ::send(socket_, &ready, sizeof ready, MSG_NOSIGNAL);
-  // Once the program runs, failing to watch must not end the guard: what can be covered still is.
+  // Once the program runs, failing to watch must not end the guard: it kills the container.
   enum { kSocket, kInotify, kMounts, kOpens, kOrigins };
   pollfd fds[] = {
       {socket_, POLLIN, 0},
@@ -440,15 +440,15 @@ void Guard::Run() {
       ::_exit(0);
     }
     if (fds[kOrigins].revents != 0) {
-      opens_->ReadOrigins([&](std::string_view folder, std::string_view name, Origin origin) {
-        Made(folder, name, origin);
-      });
+      opens_->ReadOrigins(
+          [&](std::string_view folder, std::string_view name, Origin origin) { Made(folder, name, origin); });
     }
     if (fds[kInotify].revents != 0) {
       watches_->Read([&](size_t index, bool way) {
         Ensure(targets_[index]);
         if (!way) return;
-        Arm(index);
+        // The user's watches are used up, perhaps by the container itself: what comes now would go unseen.
+        if (Arm(index) < 0) Kill(targets_[index]);
         Ensure(targets_[index]);
       });
     }

@@ -7,6 +7,7 @@
 namespace mxc::sandbox {
 namespace {
 
+constexpr std::string_view kOverflowId = "65534";
 constexpr const char* kNamespaces[] = {"/ns/user", "/ns/pid", "/ns/mnt"};
 
 }  // namespace
@@ -48,14 +49,30 @@ std::string OpenHold::Link(const std::string& path) const {
 
 bool OpenHold::Inside(pid_t pid) const {
   // The guard holds capabilities over the container's user namespace only, so the links of tasks outside of it can't be
-  // read at all. Where the container has no user namespace of its own, the other namespaces tell.
+  // read at all. Where the container has no user namespace of its own, the other namespaces tell. Nor can those of a task
+  // in the container that runs a program which it may not read, of an owner whom it doesn't know: its memory then belongs
+  // to a user namespace further out (would_dump in fs/exec.c, since Linux 4.10). Its ids tell.
   const std::string task = std::to_string(pid);
   for (int i = 0; i < 3; ++i) {
     const std::string link = Link(task + kNamespaces[i]);
-    if (link.empty()) return false;
+    if (link.empty()) return HasContainerId(task);
     if (link != outside_[i]) return true;
   }
   return false;
+}
+
+// As seen from the container's user namespace, which maps nobody outside: there all are the overflow id.
+bool OpenHold::HasContainerId(const std::string& task) const {
+  sys::UniqueFd file(sys::OpenAt(proc_, (task + "/status").c_str(), O_RDONLY));
+  char buffer[4096];
+  const long size = file.valid() ? sys::Read(file.get(), buffer, sizeof buffer) : -1;
+  if (size <= 0) return false;
+  const std::string_view text(buffer, static_cast<size_t>(size));
+  constexpr std::string_view kField = "\nUid:\t";
+  const size_t at = text.find(kField);
+  if (at == std::string_view::npos) return false;
+  const std::string_view ids = text.substr(at + kField.size());
+  return ids.substr(0, ids.find_first_of("\t\n")) != kOverflowId;
 }
 
 void OpenHold::ReadOpens(const std::function<bool(const HeldOpen&)>& refuse) {
@@ -94,8 +111,8 @@ void OpenHold::ReadOrigins(const std::function<void(std::string_view, std::strin
     auto* event = reinterpret_cast<fanotify_event_metadata*>(buffer);
     for (; FAN_EVENT_OK(event, size); event = FAN_EVENT_NEXT(event, size)) {
       if (event->event_len < event->metadata_len + sizeof(fanotify_event_info_fid)) continue;
-      const auto* info = reinterpret_cast<const fanotify_event_info_fid*>(reinterpret_cast<char*>(event) +
-                                                                          event->metadata_len);
+      const auto* info =
+          reinterpret_cast<const fanotify_event_info_fid*>(reinterpret_cast<char*>(event) + event->metadata_len);
       if (info->hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME) continue;
       // A struct file_handle, handle_bytes long, then the name.
       const char* handle = reinterpret_cast<const char*>(info->handle);

@@ -41,6 +41,7 @@ class OpenHold {
 
  private:
   bool Inside(pid_t pid) const;
+  bool HasContainerId(const std::string& task) const;
   std::string Link(const std::string& path) const;
 
   int proc_;

@@ -118,10 +118,19 @@ std::string FormatStep(const Step& step) {
       return "terminal on /dev/console";
     case Op::kSysctl:
       return "/linux/sysctl: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kTimeNamespace:
+      return "/linux/timeOffsets: new time namespace (" + Path(step.text) + ")";
+    case Op::kAppArmorLabel:
+      return "/process/apparmorProfile: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSelinuxLabel:
+      return "/process/selinuxLabel: write \"" + Path(step.text) + "\" to /proc/" + Path(step.path);
+    case Op::kSessionKeyring:
+      return "new session keyring";
     case Op::kWorkingFolder:
       return "/process/cwd: make " + Path(step.path) + " if missing";
     case Op::kFilesystem:
-      return "mount " + EscapeText(step.type) + " on " + Path(step.path) + Attributes(step);
+      return "mount " + EscapeText(step.type) + " on " + Path(step.path) + Attributes(step) +
+             (step.or_bind ? ", else bind the host's" : "");
     case Op::kDevice:
       return "device " + Path(step.path) + Numbers(step);
     case Op::kHostDevice:
@@ -150,15 +159,21 @@ std::string FormatPlan(const Plan& plan) {
   }
   line("clone: " + namespaces);
   for (const IdRange& range : plan.uid_map) {
-    line("uid " + std::to_string(range.inside) + " inside is " + (plan.parent_writes_maps && !plan.use_newidmap
-             ? "an id of its own range" : std::to_string(range.outside) + " outside") + ", " + std::to_string(range.count) + " of them");
+    line("uid " + std::to_string(range.inside) + " inside is " +
+         (plan.parent_writes_maps && !plan.use_newidmap ? "an id of its own range"
+                                                        : std::to_string(range.outside) + " outside") +
+         ", " + std::to_string(range.count) + " of them");
   }
   size_t number = 0;
   for (const Step& step : plan.steps) {
     std::string index = std::to_string(++number);
     line(std::string(index.size() < 3 ? 3 - index.size() : 0, ' ') + index + "  " + FormatStep(step));
   }
-  line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  if (plan.process.exact) {
+    text += FormatProcess(plan);
+  } else {
+    line(plan.bounding == 0 && plan.permitted == 0 ? "capabilities: none" : "capabilities: as listed in the spec");
+  }
   if (plan.no_new_privileges) line("no_new_privs");
   if (plan.use_landlock) {
     line("landlock: ABI " + std::to_string(plan.landlock.abi));
@@ -167,8 +182,11 @@ std::string FormatPlan(const Plan& plan) {
     }
   }
   for (const Rlimit& limit : plan.rlimits) {
-    auto number_of = [](uint64_t value) { return value == UINT64_MAX ? std::string("unlimited") : std::to_string(value); };
-    line("limit " + std::string(RlimitName(limit.resource)) + " " + number_of(limit.soft) + " " + number_of(limit.hard));
+    auto number_of = [](uint64_t value) {
+      return value == UINT64_MAX ? std::string("unlimited") : std::to_string(value);
+    };
+    line("limit " + std::string(RlimitName(limit.resource)) + " " + number_of(limit.soft) + " " +
+         number_of(limit.hard));
   }
   for (const SeccompProgram& program : plan.seccomp) {
     line("seccomp: " + program.origin + ", " + std::to_string(program.code.size()) + " instructions");

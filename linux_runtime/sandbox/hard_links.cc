@@ -135,7 +135,7 @@ Result<std::vector<FoundLink>> FindOtherLinks(const std::vector<LinkedFile>& fil
                    std::to_string(search.max_time.count()) + " ms)";
       }
       return Error(Code::kRefused, std::move(message))
-          .WithHint("copy the file over itself so that it has one link (cp -p F F.new && mv F.new F), or deny its folder");
+          .WithHint("copy the file over itself so that it has one link (cp -p F F.new && mv F.new F)");
     }
     for (const std::string& name : names) {
       const bool denied = std::any_of(files.begin(), files.end(), [&](const LinkedFile& other) { return other.path == name; });

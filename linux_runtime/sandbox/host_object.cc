@@ -42,6 +42,13 @@ std::string Unescape(std::string_view text) {
   return plain;
 }
 
+// Absolute, without "." and "..", and without a slash too many.
+bool IsNormal(const std::string& path) {
+  return path.starts_with('/') && path.find("//") == std::string::npos &&
+         (path + "/").find("/./") == std::string::npos && (path + "/").find("/../") == std::string::npos &&
+         (path.size() == 1 || !path.ends_with('/'));
+}
+
 // The fields: id, parent, major:minor, root, mount point, …
 std::optional<HostMount> ParseMount(std::string_view line) {
   std::string_view fields[5];
@@ -60,6 +67,20 @@ std::optional<HostMount> ParseMount(std::string_view line) {
 
 }  // namespace
 
+namespace {
+
+// The mount that the canonical path goes through: the longest, last one.
+const HostMount* HomeOf(const HostObject& object, const std::vector<HostMount>& mounts) {
+  const HostMount* home = nullptr;
+  for (const HostMount& mount : mounts) {
+    if (!IsBelow(mount.mount_point, object.canonical)) continue;
+    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
+  }
+  return home;
+}
+
+}  // namespace
+
 bool HostObject::directory() const { return S_ISDIR(mode); }
 bool HostObject::regular() const { return S_ISREG(mode); }
 
@@ -69,7 +90,7 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
   int fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  if (fd >= 0) object.canonical = path;
+  if (fd >= 0 && IsNormal(path)) object.canonical = path;
   if (fd == -ELOOP || nofollow != 0) {
     object.through_link = fd == -ELOOP;
     char target[4096];
@@ -79,7 +100,7 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow) {
   if (fd == -ELOOP) fd = sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | nofollow, 0, RESOLVE_NO_MAGICLINKS);
   if (fd < 0) return OpenError(path, -fd);
   object.fd = sys::UniqueFd(fd);
-  if (object.through_link) object.canonical = MXC_TRY(DescriptorPath(fd));
+  if (object.canonical.empty()) object.canonical = MXC_TRY(DescriptorPath(fd));
   struct stat found;
   if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + path, -error);
   object.device = found.st_dev;
@@ -116,12 +137,8 @@ Result<std::vector<HostMount>> ReadHostMounts() {
 }
 
 std::vector<std::string> OtherMountNames(const HostObject& object, const std::vector<HostMount>& mounts) {
-  const HostMount* home = nullptr;  // the mount that the canonical path goes through: the longest, last one
-  for (const HostMount& mount : mounts) {
-    if (!IsBelow(mount.mount_point, object.canonical)) continue;
-    if (home == nullptr || mount.mount_point.size() >= home->mount_point.size()) home = &mount;
-  }
   std::vector<std::string> names;
+  const HostMount* home = HomeOf(object, mounts);
   if (home == nullptr) return names;
   std::string inside = JoinPath(home->root, RestBelow(home->mount_point, object.canonical));
   for (const HostMount& mount : mounts) {
@@ -133,6 +150,18 @@ std::vector<std::string> OtherMountNames(const HostObject& object, const std::ve
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }
   return names;
+}
+
+std::vector<std::string> PartsMountedElsewhere(const HostObject& folder, const std::vector<HostMount>& mounts) {
+  std::vector<std::string> places;
+  const HostMount* home = HomeOf(folder, mounts);
+  if (home == nullptr || !folder.directory()) return places;
+  const std::string inside = JoinPath(home->root, RestBelow(home->mount_point, folder.canonical));
+  for (const HostMount& mount : mounts) {
+    const bool part = mount.device == home->device && mount.root != inside && IsBelow(inside, mount.root);
+    if (part && !IsBelow(folder.canonical, mount.mount_point)) places.push_back(mount.mount_point);
+  }
+  return places;
 }
 
 bool IsBelow(const std::string& folder, const std::string& path) {

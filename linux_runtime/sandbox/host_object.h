@@ -13,13 +13,13 @@
 namespace mxc::sandbox {
 
 struct HostObject {
-  sys::UniqueFd fd;          // O_PATH
-  std::string canonical;     // without symbolic links, as the kernel tells
+  sys::UniqueFd fd;           // O_PATH
+  std::string canonical;      // without symbolic links, as the kernel tells
   bool through_link = false;  // the path led over a symbolic link
-  std::string link_target;   // of the last component, when that is a link; else ""
+  std::string link_target;    // of the last component, when that is a link; else ""
   uint64_t device = 0, inode = 0;
-  uint32_t mode = 0;         // st_mode
-  uint64_t links = 0;        // st_nlink
+  uint32_t mode = 0;   // st_mode
+  uint64_t links = 0;  // st_nlink
   bool directory() const;
   bool regular() const;
 };
@@ -32,7 +32,7 @@ Result<HostObject> OpenHostLink(const std::string& path);
 // One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), with the octal escapes taken out.
 struct HostMount {
   uint64_t device = 0;
-  std::string root;        // of the mount within its file system
+  std::string root;  // of the mount within its file system
   std::string mount_point;
 };
 
@@ -42,13 +42,16 @@ Result<std::vector<HostMount>> ReadHostMounts();
 // and is the same object. Hard links are not found this way (hard_links.h).
 std::vector<std::string> OtherMountNames(const HostObject& object, const std::vector<HostMount>& mounts);
 
+// Mount points outside of the folder that show something deeper in it: /g/keys after mount --bind /home/me/.ssh/keys /g/keys.
+std::vector<std::string> PartsMountedElsewhere(const HostObject& folder, const std::vector<HostMount>& mounts);
+
 // True for the folder itself and what is below: ("/a", "/a/b"). Both in normal form.
 bool IsBelow(const std::string& folder, const std::string& path);
 // The rest of `path` below `folder`: "" or "/b".
 std::string RestBelow(const std::string& folder, const std::string& path);
 // folder + rest, without a double slash for "/".
 std::string JoinPath(const std::string& folder, const std::string& rest);
-std::string ParentOf(const std::string& path);   // "/a/b" → "/a", "/a" → "/"
-std::string NameOf(const std::string& path);     // "/a/b" → "b"
+std::string ParentOf(const std::string& path);  // "/a/b" → "/a", "/a" → "/"
+std::string NameOf(const std::string& path);    // "/a/b" → "b"
 
 }  // namespace mxc::sandbox

@@ -27,11 +27,12 @@ Result<void> MapMount(const Plan& plan, const OwnedMount& mount, int user) {
         .WithErrno(-error)
         .WithHint("its file system, or one mounted below, can't be idmapped by this kernel");
   }
-  return Error(Code::kUnsupported, "show the files of " + mount.path + " as the caller's own (idmapped mount): " +
-                                       sys::ErrnoName(-error))
+  return Error(Code::kUnsupported,
+               "show the files of " + mount.path + " as the caller's own (idmapped mount): " + sys::ErrnoName(-error))
       .WithErrno(-error)
-      .WithHint("its file system, or one mounted below, can't be idmapped; start mxc as an ordinary user, or set "
-                "x-linux.identity to \"host-root\", which is weaker");
+      .WithHint(
+          "its file system, or one mounted below, can't be idmapped; start mxc as an ordinary user, or set "
+          "x-linux.identity to \"host-root\", which is weaker");
 }
 
 // The ids on disk are the caller's, those that the mount shows the container's. Where both count alike, or where the
@@ -48,7 +49,8 @@ Result<sys::UniqueFd> NamespaceOf(const Plan& plan, const OwnedMount& mount, int
 std::string MapText(const std::vector<IdRange>& map) {
   std::string text;
   for (const IdRange& range : map) {
-    text += std::to_string(range.inside) + " " + std::to_string(range.outside) + " " + std::to_string(range.count) + "\n";
+    text +=
+        std::to_string(range.inside) + " " + std::to_string(range.outside) + " " + std::to_string(range.count) + "\n";
   }
   return text;
 }
@@ -58,7 +60,8 @@ Result<void> WriteProc(int pid, const char* file, const std::string& text) {
   sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY));
   if (!fd.valid()) return sys::SystemError("open " + path, -fd.get());
   long written = sys::Write(fd.get(), text.data(), text.size());
-  if (written < 0) return sys::SystemError("write \"" + text.substr(0, text.find('\n')) + "\" to " + path, static_cast<int>(-written));
+  if (written < 0)
+    return sys::SystemError("write \"" + text.substr(0, text.find('\n')) + "\" to " + path, static_cast<int>(-written));
   return {};
 }
 

@@ -12,16 +12,16 @@ int Set(int mount, bool below, const sys::MountAttr& attr) {
 }
 
 // What every mount of the tree gets first; 0: it stays a peer of its source.
-uint64_t FirstPropagation(uint32_t wanted) {
-  if ((wanted & MS_SLAVE) != 0) return MS_SLAVE;
-  if ((wanted & MS_SHARED) != 0) return 0;
-  return Without("propagation") ? 0 : MS_PRIVATE;
+uint64_t FirstPropagation(const Step& step) {
+  if ((step.propagation & MS_SLAVE) != 0) return MS_SLAVE;
+  if ((step.propagation & MS_SHARED) != 0) return 0;
+  return step.op == Op::kBind && Without("propagation") ? 0 : MS_PRIVATE;
 }
 
 }  // namespace
 
 int SetAttributes(int mount, const Step& step) {
-  sys::MountAttr whole{step.flags, step.clear, FirstPropagation(step.propagation), 0};
+  sys::MountAttr whole{step.flags, step.clear, FirstPropagation(step), 0};
   sys::MountAttr top{step.top_flags, step.top_clear, step.propagation & (MS_SHARED | MS_UNBINDABLE), 0};
   if (!step.recursive) {
     whole.set |= top.set;

@@ -36,15 +36,15 @@ constexpr Flag kFlags[] = {
 };
 
 // What a new mount is like anyway; "silent" and "loud" are about the kernel's log; the rest is for fstab's readers.
-constexpr std::string_view kIgnored[] = {"defaults",   "async", "nolazytime", "nomand", "noiversion", "silent",
-                                         "loud",       "auto",  "noauto",     "nouser"};
+constexpr std::string_view kIgnored[] = {"defaults", "async", "nolazytime", "nomand", "noiversion",
+                                         "silent",   "loud",  "auto",       "noauto", "nouser"};
 
 // Of the file system as a whole; the kernel takes them beside its own parameters (fs/fs_context.c).
 constexpr std::string_view kOfFilesystem[] = {"sync", "dirsync", "lazytime", "mand"};
 
 struct Word {
   std::string_view name;
-  bool ParsedOptions::* member;
+  bool ParsedOptions::*member;
 };
 constexpr Word kWords[] = {
     {"tmpcopyup", &ParsedOptions::copy_up},
@@ -61,7 +61,8 @@ bool IsOneOf(const List& list, std::string_view word) {
 }
 
 const Flag* FindFlag(std::string_view word) {
-  const Flag* found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const Flag& flag) { return flag.name == word; });
+  const Flag* found =
+      std::find_if(std::begin(kFlags), std::end(kFlags), [&](const Flag& flag) { return flag.name == word; });
   return found == std::end(kFlags) ? nullptr : found;
 }
 
@@ -127,9 +128,10 @@ Result<ParsedOptions> ParseMountOptions(const oci::Mount& mount, bool whole) {
     if (IsOneOf(kIgnored, word) || AddFlag(parsed, word, whole) || AddWord(parsed, word)) continue;
     if (parsed.bind) {
       const bool shared = word.find('=') != std::string::npos || IsOneOf(kOfFilesystem, word) || word == "iversion";
-      return Error(Code::kUnsupported, "mount option \"" + word + "\" " +
-                                           (shared ? "is one of a file system, which a bind mount shares with its source"
-                                                   : "is not one that a bind mount can have"));
+      return Error(Code::kUnsupported,
+                   "mount option \"" + word + "\" " +
+                       (shared ? "is one of a file system, which a bind mount shares with its source"
+                               : "is not one that a bind mount can have"));
     }
     if (word == "iversion") {
       parsed.legacy |= MS_I_VERSION;

@@ -19,15 +19,15 @@ struct ParsedOptions {
   uint64_t top_set = 0, top_clear = 0;  // for the mount itself
   bool bind = false, recursive = false;
   std::vector<std::pair<std::string, std::string>> data;  // of the file system; "" for a flag
-  uint32_t legacy = 0;                  // MS_* that only mount(2) knows
+  uint32_t legacy = 0;                                    // MS_* that only mount(2) knows
   // MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE, with MS_REC for the mounts below; 0: none was asked for.
   uint32_t propagation = 0;
   bool idmap = false, idmap_below = false;
-  bool copy_up = false;                 // tmpfs: starts with what the image has there
-  bool copy_symlink = false;            // a source that is a symbolic link becomes such a link
+  bool copy_up = false;       // tmpfs: starts with what the image has there
+  bool copy_symlink = false;  // a source that is a symbolic link becomes such a link
   bool target_nofollow = false, source_nofollow = false;
   bool remount = false;
-  std::string bundle_only;              // the first word that only plain bundles may use
+  std::string bundle_only;  // the first word that only plain bundles may use
   bool readonly() const { return ((set | top_set) & 1 /* MOUNT_ATTR_RDONLY */) != 0; }
 };
 

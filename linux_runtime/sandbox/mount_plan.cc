@@ -25,14 +25,25 @@ uint64_t AttributesToSet(const ParsedOptions& options) {
   return attributes;
 }
 
-std::string MountField(size_t index, const char* field) {
-  return "/mounts/" + std::to_string(index) + "/" + field;
+std::string MountField(size_t index, const char* field) { return "/mounts/" + std::to_string(index) + "/" + field; }
+
+constexpr const char* kKernelFolders[] = {"/proc", "/sys", "/dev"};
+
+// The policy's own check sees names; a link may lead here.
+Result<void> CheckKernelFolders(const HostObject& object) {
+  if (!object.through_link) return {};
+  const bool kernel = std::any_of(std::begin(kKernelFolders), std::end(kKernelFolders),
+                                  [&](const char* folder) { return IsBelow(folder, object.canonical); });
+  if (object.canonical != "/" && !kernel) return {};
+  return Error(Code::kRefused, "it is a link to " + object.canonical + ", which can't be granted");
 }
 
 static_assert(kInertAttributes == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
 constexpr const char* kDevices[] = {"null", "zero", "full", "random", "urandom", "tty"};
-constexpr std::pair<const char*, const char*> kDeviceLinks[] = {
-    {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+constexpr std::pair<const char*, const char*> kDeviceLinks[] = {{"fd", "/proc/self/fd"},
+                                                                {"stdin", "/proc/self/fd/0"},
+                                                                {"stdout", "/proc/self/fd/1"},
+                                                                {"stderr", "/proc/self/fd/2"}};
 
 }  // namespace
 
@@ -49,6 +60,7 @@ Result<void> MountPlanner::Build() {
   for (size_t index = 0; index < spec_.mounts.size(); ++index) {
     MXC_TRY_AS("mount " + spec_.mounts[index].destination, AddMount(spec_.mounts[index], index));
   }
+  MXC_TRY(CheckLinkedGrants());
   const size_t rules = plan_.steps.size();
   MXC_TRY(AddDenied());
   MXC_TRY(AddProtected());
@@ -87,7 +99,8 @@ Result<void> MountPlanner::AddRoot() {
     shown_.push_back({"/", Kind::kOurTmpfs, false, true, false, "", false});
     return {};
   }
-  if (!spec_.root) return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
+  if (!spec_.root)
+    return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
   HostObject object = MXC_TRY_AS("/root/path", OpenHostObject(spec_.root->path));
   if (!object.directory()) return Error(Code::kInvalid, "/root/path: " + spec_.root->path + " is not a folder");
   Step& step = Add(Op::kBindRoot, "/");
@@ -172,7 +185,8 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
   // Bind options hold for submounts too wherever our own translator wrote them; plain OCI keeps its finer words.
   ParsedOptions options = MXC_TRY_AS(MountField(index, "options"), ParseMountOptions(mount, extension_.any()));
   if (!options.bundle_only.empty()) {
-    return Error(Code::kUnsupported, MountField(index, "options") + ": \"" + options.bundle_only + "\" is for plain bundles only");
+    return Error(Code::kUnsupported,
+                 MountField(index, "options") + ": \"" + options.bundle_only + "\" is for plain bundles only");
   }
   MXC_TRY(AddPassages(mount.destination));
   if (options.bind) return AddBind(mount, index, options);
@@ -201,8 +215,8 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
     if (path == "/dev" && type.op == Op::kTmpfs) MXC_TRY(AddDevices());
     return {};
   }
-  return Error(Code::kUnsupported, MountField(index, "type") + ": file system \"" + mount.type +
-                                       "\" can't be mounted in a sandbox")
+  return Error(Code::kUnsupported,
+               MountField(index, "type") + ": file system \"" + mount.type + "\" can't be mounted in a sandbox")
       .WithHint("known: bind, tmpfs, proc, devpts, mqueue");
 }
 
@@ -221,8 +235,9 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
 
   if (if_present && !object.link_target.empty()) {
     // A link of the base system (/bin → usr/bin) stays a link when what it leads to is shown.
-    std::string target = object.link_target.starts_with('/') ? object.link_target
-                                                             : JoinPath(ParentOf(mount.destination), "/" + object.link_target);
+    std::string target = object.link_target.starts_with('/')
+                             ? object.link_target
+                             : JoinPath(ParentOf(mount.destination), "/" + object.link_target);
     bool shown = std::any_of(spec_.mounts.begin(), spec_.mounts.end(), [&](const oci::Mount& other) {
       return &other != &mount && IsBelow(other.destination, target);
     });
@@ -236,6 +251,8 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
     }
   }
 
+  const bool caller_owned = Contains(extension_.caller_owned, mount.destination);
+  if (caller_owned) MXC_TRY(CheckKernelFolders(object));
   std::string path = ThroughLinks(mount.destination);
   // The path of a grant leads over a link inside another shown tree: it is the same object there, by its real name.
   if (path == mount.source && object.through_link) {
@@ -254,7 +271,6 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   step.verify = true;
   step.device = object.device;
   step.inode = object.inode;
-  bool caller_owned = Contains(extension_.caller_owned, mount.destination);
   if (prepare_) {
     unsigned recursive = step.recursive ? AT_RECURSIVE : 0;
     int clone = sys::OpenTree(object.fd.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | recursive);
@@ -268,8 +284,13 @@ Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const 
   }
   plan_.steps.push_back(step);
   bool device = S_ISCHR(object.mode) || S_ISBLK(object.mode);
-  shown_.push_back({path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
+  shown_.push_back(
+      {path, Kind::kHost, !options.readonly(), object.directory(), device, object.canonical, caller_owned});
   if (options.readonly() && caller_owned) readonly_grants_.push_back(mount.destination);
+  if (object.through_link && caller_owned) {
+    linked_grants_.push_back({mount.destination, object.canonical, !options.readonly()});
+    plan_.notes.push_back(mount.destination + " leads over a link to " + object.canonical + ", which is granted");
+  }
   if (options.readonly()) readonly_objects_.emplace_back(path, std::move(object));
   return {};
 }
@@ -323,11 +344,13 @@ std::vector<LandlockPath> MountPlanner::LandlockPaths() const {
   const Shown* holder = Locate(kConfiguration);
   const bool passage = std::any_of(passages_.begin(), passages_.end(),
                                    [](const std::string& path) { return IsBelow(kConfiguration, path); });
-  const bool configuration = holder != nullptr && holder->kind == Kind::kOurTmpfs && !passage && made_.contains(kConfiguration);
+  const bool configuration =
+      holder != nullptr && holder->kind == Kind::kOurTmpfs && !passage && made_.contains(kConfiguration);
   if (configuration) paths.push_back({kConfiguration, LandlockAccess::kReadOnly, true});
   for (const Shown& shown : shown_) {
-    bool sealed = shown.kind == Kind::kHost && shown.writable &&
-                  std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
+    bool sealed =
+        shown.kind == Kind::kHost && shown.writable &&
+        std::any_of(sealed_.begin(), sealed_.end(), [&](const auto& folder) { return Locate(folder.first) == &shown; });
     if (sealed) {
       AddSealedTree(shown, paths);
       continue;

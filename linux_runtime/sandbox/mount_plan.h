@@ -21,7 +21,8 @@ inline constexpr uint64_t kInertAttributes = 2 | 4 | 8;  // nosuid, nodev, noexe
 class MountPlanner {
  public:
   // prepare: bind mounts are cloned here, by the privileged parent, for the child to attach; else the child clones.
-  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context, bool prepare)
+  MountPlanner(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
+               bool prepare)
       : plan_(plan), spec_(spec), extension_(extension), context_(context), prepare_(prepare) {}
 
   Result<void> Build();
@@ -35,16 +36,21 @@ class MountPlanner {
   bool needs_landlock() const { return !sealed_.empty(); }
   // Refuses seals that Landlock can't hold, for the same reason as above.
   Result<void> CheckSeals() const;
+  // For runs whose programs may make mount namespaces: refuses what is denied or read-only below a writable grant. A mount
+  // keeps its name from being moved only in namespaces that have the mount (is_local_mountpoint in fs/namespace.c, since
+  // Linux 3.18): a program that leaves it behind in one of its own moves the object, by a descriptor of the folder opened
+  // before, to where another mount shows it uncovered.
+  Result<void> CheckNesting() const;
 
  private:
   enum class Kind : uint8_t { kOurTmpfs, kHost, kKernel };
   struct Shown {
-    std::string path;    // in the container
+    std::string path;  // in the container
     Kind kind;
     bool writable = false;
     bool directory = true;
     bool device = false;
-    std::string source;  // kHost: canonical
+    std::string source;    // kHost: canonical
     bool granted = false;  // kHost: by the policy, not a part of the base system
   };
   // An object that a rule holds, with its other hard links in granted trees.
@@ -55,14 +61,15 @@ class MountPlanner {
   };
   struct ContainerName {
     std::string path;
-    std::string host;    // canonical name on the host
+    std::string host;  // canonical name on the host
     const Shown* shown;
   };
 
   // ---- plain bundles: mount_plan_bundle.cc, mount_plan_devices.cc ----
   Result<void> AddBundleRoot();
   Result<void> AddBundleMount(const oci::Mount& mount, size_t index);
-  Result<void> AddBundleBind(const oci::Mount& mount, const std::string& path, size_t index, const ParsedOptions& options);
+  Result<void> AddBundleBind(const oci::Mount& mount, const std::string& path, size_t index,
+                             const ParsedOptions& options);
   Result<void> AddFilesystem(const oci::Mount& mount, const std::string& path, size_t index, ParsedOptions& options);
   Result<void> AddRemount(const std::string& path, size_t index, const ParsedOptions& options);
   Result<void> AddCgroup(const std::string& path, size_t index, const ParsedOptions& options);
@@ -109,6 +116,10 @@ class MountPlanner {
   // A grant whose path leads, over a link or a bind mount, into what the rule denies.
   Result<void> RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const;
   Result<void> HoldObject(const HeldObject& held, bool protect);
+  // At the names that the container shows of `host_name`, which is the object of the rule or a mounted part of it.
+  Result<void> HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name, bool protect);
+  // A grant that leads over a link which the container could have made, to what it wasn't given otherwise.
+  Result<void> CheckLinkedGrants() const;
   // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
   bool BelowCover(const std::string& path) const;
   Result<void> SettleReadonlyAliases();
@@ -119,6 +130,8 @@ class MountPlanner {
   void LinksOnTheWay(const std::string& path, std::set<std::string>& links) const;
   void AddMasks();
   void NotePaths();
+  // The grant that lets the container move or replace `path`, or what lies around it; null: none does.
+  const Shown* WritableAbove(const std::string& path) const;
   // Landlock gives what any folder above gives, so it can't hold a read-only path below a writable one.
   bool BelowWritable(const std::string& path) const;
   // Rules for a writable tree with sealed folders in it. Rights hold for everything below a folder, so creation is given
@@ -133,6 +146,9 @@ class MountPlanner {
   const Shown* Locate(const std::string& path) const;
   std::vector<ContainerName> ContainerNames(const std::string& host_name) const;
   Result<const std::vector<HostMount>*> Mounts();
+  // The canonical name, and those through other mounts.
+  Result<std::vector<std::string>> HostNames(const HostObject& object);
+  void SettleReadonlyAlias(const std::string& destination, const HostObject& object, const std::string& host_name);
   Step& Add(Op op, const std::string& path);
 
   Plan& plan_;
@@ -146,8 +162,14 @@ class MountPlanner {
   std::vector<std::pair<std::string, std::string>> links_;
   std::set<std::string> held_;
   std::vector<std::string> readonly_grants_;  // as the policy names them
+  struct LinkedGrant {
+    std::string destination, canonical;
+    bool writable;
+  };
+  std::vector<LinkedGrant> linked_grants_;
   std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
+  std::vector<std::string> readonly_aliases_;  // other names of read-only grants, in writable ones
   std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
   std::vector<HostMount> mounts_;

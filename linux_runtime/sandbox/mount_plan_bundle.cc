@@ -18,9 +18,7 @@ namespace {
 
 constexpr size_t kLongestValue = 255;  // of fsconfig(2)
 
-std::string MountField(size_t index, const char* field) {
-  return "/mounts/" + std::to_string(index) + "/" + field;
-}
+std::string MountField(size_t index, const char* field) { return "/mounts/" + std::to_string(index) + "/" + field; }
 
 // "/a//b/../c/" → "/a/c".
 std::string Clean(const std::string& path) {
@@ -30,9 +28,16 @@ std::string Clean(const std::string& path) {
 }
 
 // What runc lets be covered below /proc: files that lxcfs and the like replace, and two that tell of the host's kernel.
-constexpr const char* kCoverableProc[] = {"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",  "/proc/stat",
-                                          "/proc/swaps",   "/proc/uptime",    "/proc/loadavg",  "/proc/slabinfo",
-                                          "/proc/sys/kernel/ns_last_pid",     "/proc/sys/crypto/fips_enabled"};
+constexpr const char* kCoverableProc[] = {"/proc/cpuinfo",
+                                          "/proc/diskstats",
+                                          "/proc/meminfo",
+                                          "/proc/stat",
+                                          "/proc/swaps",
+                                          "/proc/uptime",
+                                          "/proc/loadavg",
+                                          "/proc/slabinfo",
+                                          "/proc/sys/kernel/ns_last_pid",
+                                          "/proc/sys/crypto/fips_enabled"};
 
 bool IsProc(int fd) {
   struct statfs found;
@@ -57,13 +62,14 @@ uint64_t Kept(uint64_t attributes) {
 }  // namespace
 
 std::string MountPlanner::HostPath(const std::string& path) const {
-  return path.starts_with('/') || context_.bundle_path.empty() ? path : Clean(context_.bundle_path + "/" + path);
+  return path.starts_with('/') || context_.bundle_path.empty() ? path : context_.bundle_path + "/" + path;
 }
 
 std::string MountPlanner::HostName(const std::string& path) const {
   if (!context_.bundle) return path;
   const Shown* holder = Locate(path);
-  return holder == nullptr || holder->kind != Kind::kHost ? "" : JoinPath(holder->source, RestBelow(holder->path, path));
+  return holder == nullptr || holder->kind != Kind::kHost ? ""
+                                                          : JoinPath(holder->source, RestBelow(holder->path, path));
 }
 
 Result<HostObject> MountPlanner::OpenNamed(const std::string& path) const {
@@ -80,8 +86,9 @@ Result<HostObject> MountPlanner::OpenNamed(const std::string& path) const {
     std::string next = part == ".." ? ParentOf(at) : JoinPath(at, "/" + part);
     host = HostName(next);
     if (host.empty()) {
-      return Error(Code::kUnsupported, next + " is of a file system made for the container: nothing of the image's or the "
-                                              "host's lies there");
+      return Error(Code::kUnsupported, next +
+                                           " is of a file system made for the container: nothing of the image's or the "
+                                           "host's lies there");
     }
     std::error_code error;
     const std::filesystem::path target = std::filesystem::read_symlink(host, error);
@@ -124,7 +131,8 @@ void MountPlanner::FinishBundle() {
 }
 
 Result<void> MountPlanner::AddBundleRoot() {
-  if (!spec_.root) return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
+  if (!spec_.root)
+    return Error(Code::kInvalid, "/root: missing").WithHint("name the folder that becomes / in root.path");
   HostObject object = MXC_TRY_AS("/root/path", OpenHostObject(HostPath(spec_.root->path)));
   if (!object.directory()) return Error(Code::kInvalid, "/root/path: " + spec_.root->path + " is not a folder");
   Step step;
@@ -153,13 +161,19 @@ Result<void> MountPlanner::PlanSource(Step& step, const HostObject& object) {
     prepare_ = false;
     return {};
   }
-  if (clone < 0) return sys::SystemError("copy the mount at " + object.canonical, -clone);
+  if (clone < 0) {
+    Error failure = sys::SystemError("copy the mount at " + object.canonical, -clone);
+    if (clone != -EINVAL || step.recursive) return failure;
+    return std::move(failure).WithHint(
+        "in a user namespace a folder can't be shown without what is mounted below it: use rbind");
+  }
   step.fd = plan_.Own(sys::UniqueFd(clone));
   if (int error = SetAttributes(clone, step); error < 0) {
     Error failure = sys::SystemError("set the options of the mount at " + object.canonical, -error);
     if (error != -EPERM) return failure;
-    return std::move(failure).WithHint("the kernel locks what restricts a mount that came from another user namespace: leave "
-                                       "rw, suid, dev, exec and the access-time options out, and it stays as it is");
+    return std::move(failure).WithHint(
+        "the kernel locks what restricts a mount that came from another user namespace: leave "
+        "rw, suid, dev, exec and the access-time options out, and it stays as it is");
   }
   return {};
 }
@@ -177,26 +191,29 @@ Result<void> MountPlanner::AddBundleMount(const oci::Mount& mount, size_t index)
   if (options.remount) return AddRemount(path, index, options);
   if (options.bind) return AddBundleBind(mount, path, index, options);
   if (mount.type == "cgroup" || mount.type == "cgroup2") return AddCgroup(path, index, options);
-  if (mount.type == "sysfs" && !OwnsNetwork()) {
-    // The kernel gives a sysfs only for a network namespace of the same user namespace: the host's is shown instead.
-    oci::Mount host{path, "bind", "/sys", {}, {}, {}};
-    options.recursive = true;
-    options.set |= options.top_set;
-    return AddBundleBind(host, path, index, options);
-  }
-  return AddFilesystem(mount, path, index, options);
+  MXC_TRY(AddFilesystem(mount, path, index, options));
+  if (mount.type != "sysfs" || OwnsNetwork()) return {};
+  // The kernel gives a sysfs only to who owns the network namespace: else the host's is shown, as crun does it.
+  HostObject host = MXC_TRY(OpenHostObject("/sys"));
+  Step& step = plan_.steps.back();
+  step.or_bind = step.recursive = true;
+  return PlanSource(step, host);
 }
 
 Result<uint32_t> MountPlanner::PointFlags(const std::string& path, size_t index, bool is_proc) const {
   if (path == "/proc" && !is_proc && !Without("proc-guard")) {
-    return Error(Code::kRefused, MountField(index, "destination") + ": only a proc file system can be mounted on /proc");
+    return Error(Code::kRefused,
+                 MountField(index, "destination") + ": only a proc file system can be mounted on /proc");
   }
   if (path == "/proc") return kPointInBundle | kPointOnProc;
   if (!IsBelow("/proc", path) || Without("proc-guard")) return kPointInBundle;
   if (std::find(std::begin(kCoverableProc), std::end(kCoverableProc), path) == std::end(kCoverableProc)) {
-    return Error(Code::kRefused, MountField(index, "destination") + ": " + path + " lies inside /proc, where a mount could " +
+    return Error(Code::kRefused, MountField(index, "destination") + ": " + path +
+                                     " lies inside /proc, where a mount could " +
                                      "keep the runtime from setting up the container")
-        .WithHint("files such as /proc/cpuinfo and /proc/meminfo can be mounted over; others are hidden by linux.maskedPaths");
+        .WithHint(
+            "files such as /proc/cpuinfo and /proc/meminfo can be mounted over; others are hidden by "
+            "linux.maskedPaths");
   }
   return kPointInBundle | kPointOnProc;
 }
@@ -236,7 +253,8 @@ Result<void> MountPlanner::AddBundleBind(const oci::Mount& mount, const std::str
   return {};
 }
 
-Result<void> MountPlanner::PlanMountIds(const oci::Mount& mount, size_t index, const ParsedOptions& options, const Step& step) {
+Result<void> MountPlanner::PlanMountIds(const oci::Mount& mount, size_t index, const ParsedOptions& options,
+                                        const Step& step) {
   if (!options.idmap && mount.uid_mappings.empty()) return {};
   OwnedMount owned;
   owned.path = step.path;
@@ -250,11 +268,13 @@ Result<void> MountPlanner::PlanMountIds(const oci::Mount& mount, size_t index, c
   owned.uid_map = mount.uid_mappings.empty() ? plan_.uid_map : ranges(mount.uid_mappings);
   owned.gid_map = mount.gid_mappings.empty() ? plan_.gid_map : ranges(mount.gid_mappings);
   if (owned.uid_map.empty() || owned.gid_map.empty()) {
-    return Error(Code::kInvalid, MountField(index, "options") + ": \"idmap\" needs uidMappings and gidMappings, or a new user " +
+    return Error(Code::kInvalid, MountField(index, "options") +
+                                     ": \"idmap\" needs uidMappings and gidMappings, or a new user " +
                                      "namespace whose maps it takes");
   }
   if (step.fd < 0) {
-    return Error(Code::kUnsupported, MountField(index, "uidMappings") + ": only root can idmap a mount (mount_setattr(2))");
+    return Error(Code::kUnsupported,
+                 MountField(index, "uidMappings") + ": only root can idmap a mount (mount_setattr(2))");
   }
   plan_.prepared.push_back(std::move(owned));
   return {};
@@ -294,7 +314,8 @@ Result<void> MountPlanner::AddFilesystem(const oci::Mount& mount, const std::str
   step.copy_up = options.copy_up;
   step.optional = mount.type == "devpts";
   if (mount.type == "tmpfs") {
-    step.keep_mode = std::none_of(options.data.begin(), options.data.end(), [](const auto& pair) { return pair.first == "mode"; });
+    step.keep_mode =
+        std::none_of(options.data.begin(), options.data.end(), [](const auto& pair) { return pair.first == "mode"; });
     // Mount points are made in it first.
     if (options.readonly()) sealed_mounts_.push_back(path);
     step.flags &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
@@ -332,8 +353,9 @@ Result<void> MountPlanner::AddLabel(const oci::Mount& mount, ParsedOptions& opti
 
 Result<void> MountPlanner::AddRemount(const std::string& path, size_t index, const ParsedOptions& options) {
   if (!options.data.empty()) {
-    return Error(Code::kUnsupported, MountField(index, "options") + ": a remount changes ro, nosuid and the like, not \"" +
-                                         options.data[0].first + "\" of the file system");
+    return Error(Code::kUnsupported, MountField(index, "options") +
+                                         ": a remount changes ro, nosuid and the like, not \"" + options.data[0].first +
+                                         "\" of the file system");
   }
   Step& step = Add(Op::kRemount, path);
   step.point = kPointInBundle | kPointOnProc;

@@ -53,8 +53,9 @@ bool MountPlanner::InUserNamespace() const {
 
 Result<void> MountPlanner::AddBundleDevices() {
   // A /dev of the host's has its own nodes, and making ones there would change the host.
-  const bool of_host = std::any_of(shown_.begin(), shown_.end(),
-                                   [](const Shown& shown) { return shown.path == "/dev" && shown.kind == Kind::kHost; });
+  const bool of_host = std::any_of(shown_.begin(), shown_.end(), [](const Shown& shown) {
+    return shown.path == "/dev" && shown.kind == Kind::kHost;
+  });
   if (of_host) return {};
   for (size_t index = 0; index < spec_.linux.devices.size(); ++index) {
     MXC_TRY(AddListedDevice(spec_.linux.devices[index], "/linux/devices/" + std::to_string(index)));
@@ -108,8 +109,9 @@ Result<void> MountPlanner::AddListedDevice(const oci::Device& device, const std:
     const bool bind = InUserNamespace();
     const std::string host = bind ? HostDevicePath(device.path, kind, major, minor) : device.path;
     if (host.empty()) {
-      return Error(Code::kUnsupported, field + ": " + device.path + " can't be made in a user namespace, and this host has no " +
-                                           "device " + std::to_string(major) + ":" + std::to_string(minor) + " to bind");
+      return Error(Code::kUnsupported, field + ": " + device.path +
+                                           " can't be made in a user namespace, and this host has no " + "device " +
+                                           std::to_string(major) + ":" + std::to_string(minor) + " to bind");
     }
     step.text = plan_.Intern(host);
     if (bind) step.op = Op::kHostDevice;

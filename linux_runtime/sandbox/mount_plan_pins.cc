@@ -42,6 +42,50 @@ void MountPlanner::LinksOnTheWay(const std::string& path, std::set<std::string>&
   }
 }
 
+Result<void> MountPlanner::CheckLinkedGrants() const {
+  for (const LinkedGrant& grant : linked_grants_) {
+    std::set<std::string> links;
+    LinksOnTheWay(grant.destination, links);
+    const bool granted = std::any_of(shown_.begin(), shown_.end(), [&](const Shown& shown) {
+      return shown.kind == Kind::kHost && shown.granted && shown.source != grant.canonical &&
+             IsBelow(shown.source, grant.canonical) && (shown.writable || !grant.writable);
+    });
+    if (links.empty() || granted) continue;
+    return Error(Code::kRefused, "the grant of " + grant.destination + " leads over the link " + *links.begin() +
+                                     ", which a program inside could have made, to " + grant.canonical +
+                                     ", which is not granted")
+        .WithHint("remove the link if it isn't yours; if it is, grant " + grant.canonical + " by its own name");
+  }
+  return {};
+}
+
+const MountPlanner::Shown* MountPlanner::WritableAbove(const std::string& path) const {
+  for (const Shown& shown : shown_) {
+    const bool writable = shown.kind == Kind::kHost && shown.writable && !shown.device;
+    if (writable && shown.path != path && IsBelow(shown.path, path)) return &shown;
+  }
+  return nullptr;
+}
+
+Result<void> MountPlanner::CheckNesting() const {
+  auto check = [this](const std::string& path, const std::string& what) -> Result<void> {
+    const Shown* above = WritableAbove(path);
+    if (above == nullptr) return {};
+    return Error(Code::kUnsupported, "x-linux.nesting: " + path + ", " + what + ", lies below " + above->path +
+                                         ", which is writable: a program that makes mounts can move it away from there")
+        .WithHint("grant narrower folders, so that nothing denied or read-only lies below a writable one, or set nesting to false");
+  };
+  for (const GuardedPath& guarded : plan_.guarded) {
+    if (!guarded.protect) MXC_TRY(check(guarded.path, "denied (" + guarded.rule + ")"));
+  }
+  for (const std::string& passage : passages_) MXC_TRY(check(passage, "denied"));
+  for (const Shown& shown : shown_) {
+    if (shown.kind == Kind::kHost && !shown.writable) MXC_TRY(check(shown.path, "granted read-only"));
+  }
+  for (const std::string& alias : readonly_aliases_) MXC_TRY(check(alias, "another name of a read-only grant"));
+  return {};
+}
+
 void MountPlanner::PinFolders(size_t before) {
   std::set<std::string> pins;  // in this order a folder comes before those inside it
   auto pin_above = [&](std::string path) {

@@ -17,6 +17,13 @@ Result<const std::vector<HostMount>*> MountPlanner::Mounts() {
   return &mounts_;
 }
 
+Result<std::vector<std::string>> MountPlanner::HostNames(const HostObject& object) {
+  const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
+  std::vector<std::string> names = OtherMountNames(object, *mounts);
+  names.insert(names.begin(), object.canonical);
+  return names;
+}
+
 std::vector<MountPlanner::ContainerName> MountPlanner::ContainerNames(const std::string& host_name) const {
   std::vector<ContainerName> names;
   for (const Shown& shown : shown_) {
@@ -141,17 +148,21 @@ Result<void> MountPlanner::HoldMissing(const oci::DeniedPath& rule, bool protect
     });
     return protect && replaceable ? HoldInstead(rule, existing, std::move(folder).value(), objects) : Result<void>();
   }
-  for (const ContainerName& name : ContainerNames(folder->canonical)) {
+  std::vector<std::pair<std::string, ContainerName>> shown_names;
+  for (const std::string& host_name : MXC_TRY(HostNames(*folder))) {
+    for (ContainerName& name : ContainerNames(host_name)) shown_names.emplace_back(host_name, std::move(name));
+  }
+  for (const auto& [host_name, name] : shown_names) {
     if (extension_.on_missing == oci::OnMissing::kRefuse && name.shown->writable) {
       return Error(Code::kRefused, rule.path + " doesn't exist yet and could be created inside (" + rule.rule + ")")
           .WithHint("create it before the run, or set x-linux.on_missing to \"watch\"");
     }
     if (extension_.on_missing == oci::OnMissing::kSeal && name.shown->writable) {
-      sealed_.emplace(name.path, folder->canonical);
+      sealed_.emplace(name.path, host_name);
     }
     GuardedPath guarded;
     guarded.path = JoinPath(name.path, RestBelow(existing, rule.path));
-    guarded.host_parent = folder->canonical;
+    guarded.host_parent = host_name;
     guarded.name = RestBelow(existing, rule.path).substr(1);
     guarded.rule = rule.rule;
     guarded.protect = protect;
@@ -170,71 +181,84 @@ Result<void> MountPlanner::RefuseGrantsBelow(const oci::DeniedPath& rule, const 
       return exception(other) && IsBelow(other.source, shown.source);
     });
     if (granted) continue;
-    return Error(Code::kRefused, "the grant of " + shown.path + " leads to " + shown.source + ", inside of " + rule.path +
-                                     ", which is denied (" + rule.rule + ")")
-        .WithHint("take out the one or the other; what is meant to be open inside a denied folder is granted by its name there");
+    return Error(Code::kRefused, "the grant of " + shown.path + " leads to " + shown.source + ", inside of " +
+                                     rule.path + ", which is denied (" + rule.rule + ")")
+        .WithHint(
+            "take out the one or the other; what is meant to be open inside a denied folder is granted by its name "
+            "there");
   }
   return {};
 }
 
 Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
   const oci::DeniedPath& rule = *held.rule;
-  const HostObject& object = held.object;
-  std::vector<std::string> host_names{object.canonical};
-  const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
-  for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
+  std::vector<std::string> host_names = MXC_TRY(HostNames(held.object));
   host_names.insert(host_names.end(), held.other_links.begin(), held.other_links.end());
-  for (const std::string& host_name : host_names) {
-    if (!protect) MXC_TRY(RefuseGrantsBelow(rule, host_name));
-    for (const ContainerName& name : ContainerNames(host_name)) {
-      if (!held_.insert(name.path).second) continue;
-      if (protect && !name.shown->writable) continue;
-      if (BelowCover(name.path)) continue;
-      Step& step = Add(protect ? Op::kReadonly : Op::kCover, name.path);
-      step.directory = object.directory();
-      step.verify = true;
-      step.device = object.device;
-      step.inode = object.inode;
-      GuardedPath guarded;
-      guarded.path = name.path;
-      guarded.host_parent = ParentOf(host_name);
-      guarded.name = NameOf(host_name);
-      guarded.rule = rule.rule;
-      guarded.protect = protect;
-      guarded.exists = true;
-      guarded.directory = object.directory();
-      guarded.alias = name.path != rule.path;
-      if (guarded.alias) {
-        plan_.notes.push_back(name.path + " is another name of " + rule.path + ": " +
-                              (protect ? "protected too" : "denied too"));
-      }
-      plan_.guarded.push_back(std::move(guarded));
+  for (const std::string& name : host_names) MXC_TRY(HoldNames(rule, held.object, name, protect));
+  for (const std::string& place : PartsMountedElsewhere(held.object, *MXC_TRY(Mounts()))) {
+    // A mount point that can't be reached, or is mounted over, shows nobody anything.
+    Result<HostObject> part = OpenHostObject(place);
+    if (part.ok()) MXC_TRY(HoldNames(rule, *part, place, protect));
+  }
+  return {};
+}
+
+Result<void> MountPlanner::HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name,
+                                     bool protect) {
+  if (!protect) MXC_TRY(RefuseGrantsBelow(rule, host_name));
+  for (const ContainerName& name : ContainerNames(host_name)) {
+    if (!held_.insert(name.path).second) continue;
+    if (protect && !name.shown->writable) continue;
+    if (BelowCover(name.path)) continue;
+    Step& step = Add(protect ? Op::kReadonly : Op::kCover, name.path);
+    step.directory = object.directory();
+    step.verify = true;
+    step.device = object.device;
+    step.inode = object.inode;
+    GuardedPath guarded;
+    guarded.path = name.path;
+    guarded.host_parent = ParentOf(host_name);
+    guarded.name = NameOf(host_name);
+    guarded.rule = rule.rule;
+    guarded.protect = protect;
+    guarded.exists = true;
+    guarded.directory = object.directory();
+    guarded.alias = name.path != rule.path;
+    if (guarded.alias) {
+      plan_.notes.push_back(name.path + " is another name of " + rule.path + ": " +
+                            (protect ? "protected too" : "denied too"));
     }
+    plan_.guarded.push_back(std::move(guarded));
   }
   return {};
 }
 
 Result<void> MountPlanner::SettleReadonlyAliases() {
-  bool writable = std::any_of(shown_.begin(), shown_.end(),
-                              [](const Shown& shown) { return shown.kind == Kind::kHost && shown.writable && !shown.device; });
+  bool writable = std::any_of(shown_.begin(), shown_.end(), [](const Shown& shown) {
+    return shown.kind == Kind::kHost && shown.writable && !shown.device;
+  });
   if (!writable) return {};
-  const std::vector<HostMount>* mounts = MXC_TRY(Mounts());
   for (const auto& [destination, object] : readonly_objects_) {
-    std::vector<std::string> host_names{object.canonical};
-    for (std::string& name : OtherMountNames(object, *mounts)) host_names.push_back(std::move(name));
-    for (const std::string& host_name : host_names) {
-      for (const ContainerName& name : ContainerNames(host_name)) {
-        if (!name.shown->writable || name.path == destination || !held_.insert(name.path).second) continue;
-        Step& step = Add(Op::kReadonly, name.path);
-        step.directory = object.directory();
-        step.verify = true;
-        step.device = object.device;
-        step.inode = object.inode;
-        plan_.notes.push_back(name.path + " is another name of " + destination + ": read-only too");
-      }
+    for (const std::string& name : MXC_TRY(HostNames(object))) SettleReadonlyAlias(destination, object, name);
+    for (const std::string& place : PartsMountedElsewhere(object, *MXC_TRY(Mounts()))) {
+      Result<HostObject> part = OpenHostObject(place);
+      if (part.ok()) SettleReadonlyAlias(destination, *part, place);
     }
   }
   return {};
+}
+
+void MountPlanner::SettleReadonlyAlias(const std::string& destination, const HostObject& object, const std::string& host_name) {
+  for (const ContainerName& name : ContainerNames(host_name)) {
+    if (!name.shown->writable || name.path == destination || !held_.insert(name.path).second) continue;
+    Step& step = Add(Op::kReadonly, name.path);
+    step.directory = object.directory();
+    step.verify = true;
+    step.device = object.device;
+    step.inode = object.inode;
+    readonly_aliases_.push_back(name.path);
+    plan_.notes.push_back(name.path + " is another name of " + destination + ": read-only too");
+  }
 }
 
 Result<void> MountPlanner::CheckSeals() const {
@@ -260,7 +284,8 @@ void MountPlanner::AddSealedTree(const Shown& shown, std::vector<LandlockPath>& 
   }
   for (const std::string& folder : on_the_way) {
     std::error_code error;
-    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
       std::error_code ignored;
       if (!entry->is_directory(ignored) || entry->is_symlink(ignored)) continue;
       std::string child = entry->path().string();

@@ -9,6 +9,12 @@
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
+
+const char* LastName(const char* path) {
+  const char* slash = strrchr(path, '/');
+  return slash == nullptr ? path : slash + 1;
+}
+
 namespace {
 
 constexpr int kMostLinks = 40;  // as the kernel
@@ -29,7 +35,8 @@ struct PathBuffer {
 
 int OpenBelow(int root, const char* path, uint64_t flags, uint64_t resolve) {
   // What a lookup without the wall would find, for the test that the wall is there.
-  if (Without("in-root")) return sys::OpenAt(root, path[0] == '/' && path[1] != '\0' ? path + 1 : ".", O_PATH | static_cast<int>(flags));
+  if (Without("in-root"))
+    return sys::OpenAt(root, path[0] == '/' && path[1] != '\0' ? path + 1 : ".", O_PATH | static_cast<int>(flags));
   return sys::OpenInRoot(root, path[0] == '\0' ? "/" : path, O_PATH | flags, 0, resolve);
 }
 
@@ -92,10 +99,33 @@ int MakeMissing(int root, PathBuffer& path, const Wanted& wanted) {
   return 0;
 }
 
+// The usual case: only the last name is missing, and no link is in its place. -EEXIST: it isn't the usual case.
+int MakeLast(int root, const char* path, const Wanted& wanted, uint64_t flags) {
+  const char* name = LastName(path);
+  PathBuffer folder;
+  if (name[0] == '\0' || !folder.Append(path, static_cast<size_t>(name - path))) return -EEXIST;
+  StepFd parent(OpenBelow(root, folder.text, O_DIRECTORY, wanted.resolve));
+  if (parent.failed()) return parent.get() == -ENOENT ? -EEXIST : parent.get();
+  const int error =
+      wanted.directory ? sys::Mkdir(parent.get(), name, 0755) : sys::Mknod(parent.get(), name, S_IFREG | 0644, 0);
+  if (error < 0) return error;
+  return sys::OpenAt2(parent.get(), name, O_PATH | O_NOFOLLOW | flags, 0, RESOLVE_NO_SYMLINKS);
+}
+
+int CheckNotProc(int fd) {
+  struct statfs found;
+  if (int error = sys::Fstatfs(fd, &found); error < 0) return error;
+  return found.f_type == PROC_SUPER_MAGIC && !Without("proc-guard") ? -EXDEV : 0;
+}
+
 // `flags` for the finished place.
 int OpenOrMake(int root, const char* path, const Wanted& wanted, uint64_t flags, bool* made) {
   int fd = OpenBelow(root, path, flags, wanted.resolve);
   if (fd != -ENOENT) return fd;
+  if (fd = MakeLast(root, path, wanted, flags); fd != -EEXIST) {
+    if (fd >= 0 && made != nullptr) *made = true;
+    return fd;
+  }
   PathBuffer missing;
   if (!missing.Append(path)) return -ENAMETOOLONG;
   for (int links = 0; links < kMostLinks; ++links) {
@@ -111,21 +141,14 @@ int OpenOrMake(int root, const char* path, const Wanted& wanted, uint64_t flags,
 
 }  // namespace
 
-const char* LastName(const char* path) {
-  const char* slash = strrchr(path, '/');
-  return slash == nullptr ? path : slash + 1;
-}
-
 int OpenMountPoint(int root, const Step& step, bool* made) {
   const bool links = (step.point & kPointNoLinks) == 0 || Without("no-links");
   const Wanted wanted{step.directory, links ? 0u : static_cast<uint64_t>(RESOLVE_NO_SYMLINKS)};
   const uint64_t flags = (step.point & kPointNoFollow) != 0 ? O_NOFOLLOW : step.directory ? O_DIRECTORY : 0;
   StepFd point(OpenOrMake(root, step.path, wanted, flags, made));
   if (point.failed()) return point.get();
-  if ((step.point & kPointOnProc) == 0 && !Without("proc-guard")) {
-    struct statfs found;
-    if (int error = sys::Fstatfs(point.get(), &found); error < 0) return error;
-    if (found.f_type == PROC_SUPER_MAGIC) return -EXDEV;
+  if ((step.point & kPointOnProc) == 0) {
+    if (int error = CheckNotProc(point.get()); error < 0) return error;
   }
   return point.release();
 }
@@ -134,7 +157,10 @@ int OpenFolderOf(int root, const char* path) {
   const char* name = LastName(path);
   PathBuffer folder;
   if (!folder.Append(path, static_cast<size_t>(name - path))) return -ENAMETOOLONG;
-  return OpenOrMake(root, folder.text, {true, 0}, O_DIRECTORY, nullptr);
+  StepFd opened(OpenOrMake(root, folder.text, {true, 0}, O_DIRECTORY, nullptr));
+  if (opened.failed()) return opened.get();
+  const int error = CheckNotProc(opened.get());
+  return error < 0 ? error : opened.release();
 }
 
 }  // namespace mxc::sandbox

@@ -15,7 +15,7 @@ namespace mxc::sandbox {
 // could hide from the runtime what it sets through /proc, CVE-2019-19921 and CVE-2025-52881).
 int OpenMountPoint(int root, const Step& step, bool* made);
 
-// The folder that `path` lies in, made where it is missing.
+// The folder that `path` lies in, made where it is missing; -EXDEV on a proc file system.
 int OpenFolderOf(int root, const char* path);
 
 // The last component of an absolute path.

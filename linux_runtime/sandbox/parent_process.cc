@@ -25,16 +25,25 @@ Result<void> SetOomScore(int pid, int score) {
 Result<void> RaiseLimits(const Plan& plan, int pid) {
   for (const Rlimit& limit : plan.rlimits) {
     rlimit64 now{};
-    if (int error = sys::Prlimit(pid, limit.resource, nullptr, &now); error < 0) return sys::SystemError("read the container's limits", -error);
+    if (int error = sys::Prlimit(pid, limit.resource, nullptr, &now); error < 0)
+      return sys::SystemError("read the container's limits", -error);
     if (limit.hard <= now.rlim_max) continue;
     rlimit64 wanted{now.rlim_cur, limit.hard};
     if (int error = sys::Prlimit(pid, limit.resource, &wanted, nullptr); error < 0) {
-      return sys::SystemError("/process/rlimits: raise the hard limit " + std::string(RlimitName(limit.resource)) + " from " +
-                                  std::to_string(now.rlim_max) + " to " + std::to_string(limit.hard),
+      return sys::SystemError("/process/rlimits: raise the hard limit " + std::string(RlimitName(limit.resource)) +
+                                  " from " + std::to_string(now.rlim_max) + " to " + std::to_string(limit.hard),
                               -error);
     }
   }
   return {};
+}
+
+Result<void> MoveDevices(const ProcessPlan& process, int pid) {
+  const std::string path =
+      process.network_path.empty() ? "/proc/" + std::to_string(pid) + "/ns/net" : process.network_path;
+  sys::UniqueFd netns(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY));
+  if (!netns.valid()) return sys::SystemError("/linux/netDevices: open " + path, -netns.get());
+  return network::MoveNetDevices(process.net_devices, netns.get());
 }
 
 }  // namespace
@@ -42,7 +51,8 @@ Result<void> RaiseLimits(const Plan& plan, int pid) {
 Result<void> ApplyFromOutside(const Plan& plan, int pid) {
   if (plan.process.oom_score_adj) MXC_TRY(SetOomScore(pid, *plan.process.oom_score_adj));
   if (plan.process.raise_limits) MXC_TRY(RaiseLimits(plan, pid));
-  return {};
+  if (plan.process.rdt) MXC_TRY(JoinIntelRdt(*plan.process.rdt, pid));
+  return plan.process.net_devices.empty() ? Result<void>() : MoveDevices(plan.process, pid);
 }
 
 }  // namespace mxc::sandbox

@@ -7,7 +7,8 @@
 
 namespace mxc::sandbox {
 
-// Sets the OOM score and makes room for hard limits above the caller's (the child sets the limits themselves, last).
+// Sets the OOM score, makes room for hard limits above the caller's (the child sets the limits themselves, last), moves
+// network devices in and joins the resctrl group.
 // Errors: kSystem, naming the field of config.json.
 Result<void> ApplyFromOutside(const Plan& plan, int pid);
 

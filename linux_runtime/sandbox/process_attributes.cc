@@ -55,7 +55,8 @@ uint64_t GrantableCapabilities(const Plan& plan) {
 void Restrict(Plan& plan, uint64_t* set, uint64_t to, const char* name, const char* why) {
   for (int number = 0; number < 64; ++number) {
     if ((*set & ~to) >> number & 1) {
-      plan.notes.push_back("/process/capabilities/" + std::string(name) + ": " + CapabilityName(number) + " is not given: " + why);
+      plan.notes.push_back("/process/capabilities/" + std::string(name) + ": " + CapabilityName(number) +
+                           " is not given: " + why);
     }
   }
   *set &= to;
@@ -72,7 +73,8 @@ void FitCapabilities(Plan& plan) {
                                                      {"ambient", &plan.ambient}};
   for (auto [name, set] : kSets) Restrict(plan, set, grantable, name, kUnheld);
   Restrict(plan, &plan.effective, plan.permitted, "effective", "it is not in the permitted set");
-  Restrict(plan, &plan.ambient, plan.permitted & plan.inheritable, "ambient", "it is not permitted and inheritable, too");
+  Restrict(plan, &plan.ambient, plan.permitted & plan.inheritable, "ambient",
+           "it is not permitted and inheritable, too");
 }
 
 // argv[0] with a slash is a path; else it is looked for in the container's PATH, as execvp(3) does.
@@ -100,13 +102,15 @@ Result<void> PlanSandboxLimits(Plan& plan, const oci::Process& process) {
   for (size_t index = 0; index < process.rlimits.size(); ++index) {
     const oci::Rlimit& wanted = process.rlimits[index];
     std::optional<int> number = RlimitNumber(wanted.type);
-    if (!number) return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
+    if (!number)
+      return Error(Code::kInvalid, At("/process/rlimits", index) + ": no limit is called \"" + wanted.type + "\"");
     struct rlimit64 now {};
     if (sys::Prlimit(0, *number, nullptr, &now) != 0) continue;
     Rlimit limit{*number, wanted.soft, wanted.hard};
     if (limit.hard > now.rlim_max) {
       // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which the child doesn't have.
-      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) + ": a hard limit can't be raised here");
+      plan.notes.push_back(wanted.type + " stays at " + std::to_string(now.rlim_max) +
+                           ": a hard limit can't be raised here");
       limit.hard = now.rlim_max;
       limit.soft = std::min(limit.soft, limit.hard);
     }
@@ -133,8 +137,9 @@ Result<void> PlanLimits(Plan& plan, const oci::Process& process) {
     struct rlimit64 now {};
     if (sys::Prlimit(0, *number, nullptr, &now) == 0 && wanted.hard > now.rlim_max) {
       if (!HoldsCapability(kSysResource)) {
-        return Error(Code::kUnsupported, field + "raise the hard limit " + wanted.type + " from " + std::to_string(now.rlim_max) +
-                                             " to " + std::to_string(wanted.hard) + ": that takes CAP_SYS_RESOURCE")
+        return Error(Code::kUnsupported, field + "raise the hard limit " + wanted.type + " from " +
+                                             std::to_string(now.rlim_max) + " to " + std::to_string(wanted.hard) +
+                                             ": that takes CAP_SYS_RESOURCE")
             .WithErrno(EPERM)
             .WithHint("ask for " + std::to_string(now.rlim_max) + " at most, or run with CAP_SYS_RESOURCE");
       }
@@ -172,7 +177,8 @@ Result<void> PlanScheduler(ProcessPlan& plan, const oci::Scheduler& wanted) {
   for (size_t index = 0; index < wanted.flags.size(); ++index) {
     std::optional<uint64_t> flag = SchedulerFlagNumber(wanted.flags[index]);
     if (!flag) {
-      return Error(Code::kInvalid, At("/process/scheduler/flags", index) + ": no flag is called \"" + wanted.flags[index] + "\"");
+      return Error(Code::kInvalid,
+                   At("/process/scheduler/flags", index) + ": no flag is called \"" + wanted.flags[index] + "\"");
     }
     attr.flags |= *flag;
   }
@@ -211,12 +217,16 @@ Result<void> PlanBundleProcess(Plan& plan, const oci::Process& process, const Pl
   if (process.io_priority) {
     std::optional<int> io_class = IoClassNumber(process.io_priority->io_class);
     const int32_t level = process.io_priority->priority.value_or(0);
-    if (!io_class) return Error(Code::kInvalid, "/process/ioPriority/class: no class is called \"" + process.io_priority->io_class + "\"");
+    if (!io_class)
+      return Error(Code::kInvalid,
+                   "/process/ioPriority/class: no class is called \"" + process.io_priority->io_class + "\"");
     if (level < 0 || level > 7) return Error(Code::kInvalid, "/process/ioPriority/priority: not 0 to 7");
     attributes.io_priority = *io_class << 13 | level;
   }
   // It is not applicable to a container's first process (config.md).
-  if (context.exec && process.exec_cpu_affinity) MXC_TRY(PlanAffinity(plan, *process.exec_cpu_affinity));
+  if (process.exec_cpu_affinity) MXC_TRY(PlanAffinity(plan, *process.exec_cpu_affinity));
+  // Wrong lists are errors of `create`, too; they are for exec only.
+  if (!context.exec) plan.process.initial_affinity = plan.process.affinity = {};
   return {};
 }
 
@@ -249,7 +259,8 @@ Result<std::vector<unsigned long>> ParseNumberList(std::string_view list) {
 }
 
 Result<void> PlanProcess(Plan& plan, const oci::Process& process, const PlanContext& context) {
-  if (process.args.empty() || process.args[0].empty()) return Error(Code::kInvalid, "/process/args: no program is named");
+  if (process.args.empty() || process.args[0].empty())
+    return Error(Code::kInvalid, "/process/args: no program is named");
   for (const std::string& argument : process.args) plan.argv.push_back(plan.Intern(argument));
   plan.argv.push_back(nullptr);
   PlanEnvironment(plan, process.env, context.bundle);

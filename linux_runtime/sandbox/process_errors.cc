@@ -24,13 +24,16 @@ Error ProgramError(const Plan& plan, int error) {
   if (missing) return Error(Code::kNotFound, what + "no such file or directory").WithErrno(ENOENT);
   if (error == EACCES || error == EPERM) return Error(Code::kSystem, what + "permission denied").WithErrno(EACCES);
   if (error == ELOOP) {
-    return Error(Code::kRefused, what + "too many links, or a link of /proc that leads out of the container").WithErrno(ELOOP);
+    return Error(Code::kRefused, what + "too many links, or a link of /proc that leads out of the container")
+        .WithErrno(ELOOP);
   }
   std::string text = ::strerror(error);
   return Error(Code::kSystem, what + text).WithErrno(error);
 }
 
-Error Field(const char* field, const std::string& what, int error) { return sys::SystemError(std::string(field) + ": " + what, error); }
+Error Field(const char* field, const std::string& what, int error) {
+  return sys::SystemError(std::string(field) + ": " + what, error);
+}
 
 Error IdError(const char* field, const char* what, uint32_t id, int error) {
   Error failure = Field(field, what + std::to_string(id), error);
@@ -47,16 +50,19 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return ProgramError(plan, error);
     case kStepChdir:
       if (error == EXDEV) {
-        return Error(Code::kRefused, "/process/cwd: the folder " + EscapeText(plan.cwd) + " lies outside the container's root");
+        return Error(Code::kRefused,
+                     "/process/cwd: the folder " + EscapeText(plan.cwd) + " lies outside the container's root");
       }
       // Callers look for chdir in this text, and for the errno's words.
-      return Error(Code::kSystem, "/process/cwd: chdir to " + EscapeText(plan.cwd) + ": " + ::strerror(error)).WithErrno(error);
+      return Error(Code::kSystem, "/process/cwd: chdir to " + EscapeText(plan.cwd) + ": " + ::strerror(error))
+          .WithErrno(error);
     case kStepStreams:
       return Field("/process/user/uid", "give the standard streams to the user", error);
     case kStepGroups: {
       Error failure = Field("/process/user/additionalGids", "set the supplementary groups", error);
       if (error == EPERM) {
-        return std::move(failure).WithHint("the container's user namespace denies setgroups(2): map its groups by newgidmap");
+        return std::move(failure).WithHint(
+            "the container's user namespace denies setgroups(2): map its groups by newgidmap");
       }
       if (error == EINVAL) return std::move(failure).WithHint("the container's user namespace doesn't map one of them");
       return failure;
@@ -67,12 +73,15 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return IdError("/process/user/uid", "become user ", plan.uid, error);
     case kStepCapabilities:
       return Field("/process/capabilities", "set the capability sets", error);
+    case kStepInitialAffinity:
+      return Field("/process/execCPUAffinity/initial", "set the processors to run on", error);
     case kStepAffinity:
       return Field("/process/execCPUAffinity/final", "set the processors to run on", error);
     case kStepScheduler: {
       Error failure = Field("/process/scheduler", "set the scheduling policy", error);
       if (error == EPERM) {
-        return std::move(failure).WithHint("real-time policies and lower nice values take CAP_SYS_NICE outside every user namespace");
+        return std::move(failure).WithHint(
+            "real-time policies and lower nice values take CAP_SYS_NICE outside every user namespace");
       }
       return failure;
     }
@@ -84,7 +93,8 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return Field("/linux/personality", "set the execution domain", error);
     case kStepSeccomp: {
       Error failure = Field("/linux/seccomp", "install the system call filter", error);
-      if (error == EINVAL) return std::move(failure).WithHint("this kernel may not know one of /linux/seccomp/flags");
+      if (error == EBUSY)
+        return std::move(failure).WithHint("another filter's listener is there already; the kernel takes one");
       return failure;
     }
     default:

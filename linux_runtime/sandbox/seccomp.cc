@@ -263,7 +263,14 @@ Result<SeccompProgram> CompileSeccomp(const oci::LinuxSeccomp& list) {
   program.flags = MXC_TRY(ParseFlags(list.flags));
   Architectures also = MXC_TRY(ParseArchitectures(list.architectures));
   std::vector<Rule> rules = MXC_TRY(ParseRules(list, default_action, program));
-  if (program.notifies) program.flags |= sys::kSeccompFlagNewListener;
+  if (program.notifies) {
+    program.flags |= sys::kSeccompFlagNewListener;
+    // The call has one result, the listener: a failure to synchronise then has to be an errno.
+    if ((program.flags & sys::kSeccompFlagTsync) != 0) program.flags |= sys::kSeccompFlagTsyncEsrch;
+  } else {
+    // It says how notified calls wait; the kernel refuses it where there are none.
+    program.flags &= ~sys::kSeccompFlagWaitKillableRecv;
+  }
 
   Filter filter = MXC_TRY(MakeFilter(default_action, SCMP_ARCH_X86_64));
   MXC_TRY(AddRules(filter.get(), rules, default_action, true));

@@ -17,7 +17,7 @@ namespace mxc::sandbox {
 namespace {
 
 // Raised when CompileSeccomp makes another program of the same list.
-constexpr char kRevision[] = "mxc-seccomp 1";
+constexpr char kRevision[] = "mxc-seccomp 2";
 constexpr off_t kLargestEntry = 1 << 20;
 
 // FNV-1a, 64 bits. Names files and finds damage; nothing rests on its being hard to forge.

@@ -254,5 +254,18 @@ TEST_CASE("notify asks for a listener") {
   CHECK(RunBpf(program->code, Call(133)).answer == sys::kSeccompUserNotify);
 }
 
+TEST_CASE("flags that mean something with a listener only") {
+  oci::LinuxSeccomp list;
+  list.default_action = "SCMP_ACT_ALLOW";
+  list.flags = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"};
+  CHECK(CompileSeccomp(list)->flags == sys::kSeccompFlagTsync);
+  list.syscalls = {{{"mknod"}, "SCMP_ACT_NOTIFY", {}, {}}};
+  const uint32_t all = sys::kSeccompFlagTsync | sys::kSeccompFlagTsyncEsrch | sys::kSeccompFlagWaitKillableRecv |
+                       sys::kSeccompFlagNewListener;
+  CHECK(CompileSeccomp(list)->flags == all);
+  CHECK(sys::SeccompTakesFlags(sys::kSeccompFlagTsync | sys::kSeccompFlagLog));
+  CHECK_FALSE(sys::SeccompTakesFlags(sys::kSeccompFlagTsync | sys::kSeccompFlagNewListener));
+}
+
 }  // namespace
 }  // namespace mxc::sandbox

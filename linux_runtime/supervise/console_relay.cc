@@ -46,7 +46,15 @@ Result<void> ConsoleRelay::Start() {
   if (flags < 0 || ::fcntl(streams_.console, F_SETFL, flags | O_NONBLOCK) < 0) {
     return sys::SystemError("make the console non-blocking", errno);
   }
-  if (::isatty(input_)) {
+  if (input_ < 0) {
+    input_closed_ = true;
+    // The user's terminal, which isn't raw, makes CR LF of LF itself.
+    termios inner{};
+    if (::tcgetattr(streams_.console, &inner) == 0) {
+      inner.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+      ::tcsetattr(streams_.console, TCSANOW, &inner);
+    }
+  } else if (::isatty(input_)) {
     if (::tcgetattr(input_, &settings_) < 0) return sys::SystemError("read the terminal's settings", errno);
     has_settings_ = true;
   }
@@ -54,7 +62,7 @@ Result<void> ConsoleRelay::Start() {
   started_ = true;
   Resize();
   SetRaw();
-  loop_.Watch(input_, POLLIN, [this](short) { InputReady(); });
+  if (!input_closed_) loop_.Watch(input_, POLLIN, [this](short) { InputReady(); });
   loop_.Watch(output_, 0, [this](short) { OutputReady(); });
   UpdateEvents();
   return {};
@@ -131,8 +139,10 @@ void ConsoleRelay::WriteConsole() {
   while (typed_sent_ < typed_size_) {
     const ssize_t size = ::write(streams_.console, typed_ + typed_sent_, typed_size_ - typed_sent_);
     if (size < 0 && WouldBlock(errno)) break;
-    if (size < 0) typed_sent_ = typed_size_;  // nobody there
-    else typed_sent_ += static_cast<size_t>(size);
+    if (size < 0)
+      typed_sent_ = typed_size_;  // nobody there
+    else
+      typed_sent_ += static_cast<size_t>(size);
   }
   UpdateEvents();
 }

@@ -1,7 +1,8 @@
 // Carries a container's PTY: the user's terminal in raw mode on one side, the master of the PTY on the other.
 //
-// `mxc run` has a PTY only when its standard input and its standard output both are terminals. With either of them
-// redirected the program gets the streams as they are, and sees for itself what is a terminal and what isn't.
+// With the standard input and the standard output both on terminals, `mxc run` carries both ways. With either of them
+// redirected it carries only what the program writes to a terminal, so that this is filtered; nothing is read from the
+// user's, which a pager or a shell may be reading.
 //
 // At most one read of each side is held; when one side doesn't take it, the other isn't read. Reading and writing never
 // block, so a stuck terminal (a selection in a console window) stops neither time-outs nor the other duties of the loop.
@@ -21,7 +22,7 @@ namespace mxc::supervise {
 
 struct ConsoleStreams {
   int console = -1;  // master of the PTY; the caller's, made non-blocking
-  int input = 0;     // what the user types; its terminal becomes raw
+  int input = 0;     // what the user types; its terminal becomes raw. -1: nothing is typed
   int output = 1;    // what the user sees
 };
 
@@ -66,20 +67,20 @@ class ConsoleRelay {
   Loop& loop_;
   sys::UniqueFd own_input_, own_output_;  // the terminals opened again, where that is possible
   int input_ = -1, output_ = -1;
-  size_t write_limit_ = 0;                // bytes a write to output_ may have without blocking
+  size_t write_limit_ = 0;  // bytes a write to output_ may have without blocking
   bool has_settings_ = false;
   bool raw_ = false;
   termios settings_{};
   bool started_ = false, finished_ = false;
   bool input_closed_ = false, output_broken_ = false;
   bool console_hung_up_ = false, watching_console_ = false;
-  bool heard_ = false;                    // output since the last DrainTick
+  bool heard_ = false;  // output since the last DrainTick
   Loop::TimerId look_again_ = 0;
   std::function<void()> on_drained_;
   char typed_[4096];
   size_t typed_size_ = 0, typed_sent_ = 0;
   char last_typed_ = '\n';
-  std::string shown_;                     // filtered output that is not written yet, from sent_ on
+  std::string shown_;  // filtered output that is not written yet, from sent_ on
   size_t sent_ = 0;
   TerminalFilter filter_;
 };

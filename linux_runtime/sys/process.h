@@ -29,7 +29,9 @@ inline int SetMemoryPolicy(int mode, const unsigned long* nodes, unsigned long b
   return static_cast<int>(Check(::syscall(SYS_set_mempolicy, mode, nodes, bits)));
 }
 
-inline int SetPersonality(unsigned long persona) { return static_cast<int>(Check(::syscall(SYS_personality, persona))); }
+inline int SetPersonality(unsigned long persona) {
+  return static_cast<int>(Check(::syscall(SYS_personality, persona)));
+}
 
 // sched_setaffinity(2) for the calling thread; `size` in bytes.
 inline int SetAffinity(const unsigned long* mask, size_t size) {

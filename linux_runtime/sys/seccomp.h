@@ -52,4 +52,9 @@ inline int SeccompSetFilter(const sock_filter* code, size_t count, uint32_t flag
   return result == -1 ? -errno : static_cast<int>(result);
 }
 
+// Whether this kernel knows all these flags, and takes them together: it looks at them before it reads the program.
+inline bool SeccompTakesFlags(uint32_t flags) {
+  return ::syscall(SYS_seccomp, kSeccompSetModeFilter, flags, nullptr) == -1 && errno == EFAULT;
+}
+
 }  // namespace mxc::sys

@@ -92,6 +92,9 @@ Result<void> ValidateDevices(const std::vector<Device>& devices) {
     if (HasDotDot(device.path)) return InvalidField(pointer + "/path", "the path holds \"..\"");
     if (device.file_mode.value_or(0) > 07777) return InvalidField(pointer + "/fileMode", "more than 07777 (4095)");
     if (device.major < 0 || device.minor < 0) return InvalidField(pointer, "negative device number");
+    if (device.type != "p" && device.major == 0 && device.minor == 0) {
+      return InvalidField(pointer, "major and minor are required for a device of type " + device.type);
+    }
   }
   return {};
 }

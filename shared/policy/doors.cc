@@ -104,8 +104,13 @@ struct DoorTable {
 
 Doors::Doors(const PathRoots& roots, const Caller& caller) {
   shut_.reserve(std::size(DoorTable::kDoors) + caller.own_programs.size() + 30);
+  // Sockets lie in the usual folder wherever the caller's environment says that it is.
+  PathRoots usual = roots;
+  usual.runtime_dir = "/run/user/" + roots.uid;
   for (const auto& door : DoorTable::kDoors) {
     if (auto path = Expand(door.path, roots)) shut_.push_back({door.kind, *std::move(path), door.what});
+    if (door.path.root != PathRoot::kRuntimeDir || usual.runtime_dir == roots.runtime_dir) continue;
+    shut_.push_back({door.kind, *Expand(door.path, usual), door.what});
   }
   for (const std::string& program : caller.own_programs) shut_.push_back({Kind::kOwn, program, kOwnFiles});
   // /mnt/wsl is shared by all distributions, /mnt/wslg holds the desktop's sockets and a second way to the root folder.
@@ -143,8 +148,9 @@ void Doors::AddTo(std::vector<PathRule>& rules) const {
   if (grants.empty()) return;
   for (const Shut& door : shut_) {
     const auto above = [&](const std::string& grant) { return IsWithin(door.path, grant); };
-    // State also where no granted folder lies above: a granted folder may be another name of it.
-    const bool wanted = door.kind == Kind::kState || ((door.kind != Kind::kOwn || writes) && std::any_of(grants.begin(), grants.end(), above));
+    // State and sockets also where no granted folder lies above: one may be another name of it, by a link or a mount.
+    const bool anyhow = door.kind == Kind::kState || door.kind == Kind::kSocket;
+    const bool wanted = anyhow || ((door.kind != Kind::kOwn || writes) && std::any_of(grants.begin(), grants.end(), above));
     if (wanted) rules.push_back(DoorRule(door.path, door.kind == Kind::kOwn ? Access::kReadOnly : Access::kDeny, door.what));
   }
 }

@@ -23,7 +23,7 @@ TEST_CASE("files as a person reads them") {
         "files\n"
         "  ro    /data                        p.json:2 /filesystem/readonlyPaths/0\n"
         "  deny  /data/k\\x1b                  p.json:3 /filesystem/deniedPaths/0\n"
-        "  deny  8 paths, listed with --all   built in\n"
+        "  deny  32 paths, listed with --all  built in\n"
         "  deny  82 paths, listed with --all  profile secrets\n"
         "  ro    42 paths, listed with --all  profile base-system\n");
 }
@@ -36,7 +36,8 @@ TEST_CASE("limits name the policy where it named them") {
 }
 
 TEST_CASE("a whole policy fits a terminal of 80 columns, and values of the caller aren't shown") {
-  const auto policy = ResolveText(R"("filesystem":{"readwritePaths":["/home/alice"]},"x-linux":{"env":{"pass":["API_KEY"]}})");
+  const auto policy =
+      ResolveText(R"("filesystem":{"readwritePaths":["/home/alice"]},"x-linux":{"env":{"pass":["API_KEY"]}})");
   REQUIRE(policy.ok());
   std::istringstream text(AsText(Explain(*policy)));
   for (std::string line; std::getline(text, line);) {

@@ -23,7 +23,8 @@ Error Refused(const Floor& floor, const std::string& what) {
 }
 
 void Insert(std::vector<PathRule>& tree, PathRule rule) {
-  const auto at = std::lower_bound(tree.begin(), tree.end(), rule.path, [](const PathRule& r, const std::string& path) { return r.path < path; });
+  const auto at = std::lower_bound(tree.begin(), tree.end(), rule.path,
+                                   [](const PathRule& r, const std::string& path) { return r.path < path; });
   tree.insert(at, std::move(rule));
 }
 
@@ -61,24 +62,36 @@ void CapToReadOnly(const std::string& path, const PathPattern& pattern, std::vec
 
 bool Asked(const EffectivePolicy& policy, Forbidden option) {
   switch (option) {
-    case Forbidden::kNesting: return *policy.nesting;
-    case Forbidden::kHostRoot: return *policy.identity == Identity::kHostRoot;
-    case Forbidden::kRootfs: return (*policy.rootfs).has_value();
-    case Forbidden::kEgress: return *policy.egress == Default::kAllow;
-    case Forbidden::kIngress: return *policy.ingress == Default::kAllow;
-    case Forbidden::kHostLoopback: return *policy.host_loopback == Default::kAllow;
+    case Forbidden::kNesting:
+      return *policy.nesting;
+    case Forbidden::kHostRoot:
+      return *policy.identity == Identity::kHostRoot;
+    case Forbidden::kRootfs:
+      return (*policy.rootfs).has_value();
+    case Forbidden::kEgress:
+      return *policy.egress == Default::kAllow;
+    case Forbidden::kIngress:
+      return *policy.ingress == Default::kAllow;
+    case Forbidden::kHostLoopback:
+      return *policy.host_loopback == Default::kAllow;
   }
   return true;
 }
 
 std::string NameOf(Forbidden option) {
   switch (option) {
-    case Forbidden::kNesting: return "nesting";
-    case Forbidden::kHostRoot: return "identity host-root";
-    case Forbidden::kRootfs: return "a root folder of one's own (rootfs)";
-    case Forbidden::kEgress: return "network egress";
-    case Forbidden::kIngress: return "network ingress";
-    case Forbidden::kHostLoopback: return "access from the host's loopback";
+    case Forbidden::kNesting:
+      return "nesting";
+    case Forbidden::kHostRoot:
+      return "identity host-root";
+    case Forbidden::kRootfs:
+      return "a root folder of one's own (rootfs)";
+    case Forbidden::kEgress:
+      return "network egress";
+    case Forbidden::kIngress:
+      return "network ingress";
+    case Forbidden::kHostLoopback:
+      return "access from the host's loopback";
   }
   return "an option";
 }
@@ -108,22 +121,25 @@ int Strictness(OnMissing value) { return value == OnMissing::kWatch ? 0 : value 
 
 Result<void> CheckProfile(const Floor& floor, std::string_view profile) {
   if (!floor.profiles || Contains(*floor.profiles, profile)) return {};
-  return Refused(floor, "the profile \"" + std::string(profile) + "\"").WithHint("allowed are: " + Joined(*floor.profiles));
+  return Refused(floor, "the profile \"" + std::string(profile) + "\"")
+      .WithHint("allowed are: " + Joined(*floor.profiles));
 }
 
 Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector<PathRule>& tree) {
+  // The caller's environment says where the runtime folder is; a floor holds for the usual one as well.
+  PathRoots usual = roots;
+  usual.runtime_dir = "/run/user/" + roots.uid;
   for (const auto* list : {&floor.readonly, &floor.denied}) {
     for (const PathPattern& pattern : *list) {
       const auto path = Expand(pattern, roots);
       if (!path) {
-        return Error(Code::kRefused, "the managed floor " + floor.file + " names \"" + Spell(pattern) + "\", and the caller's home is not known")
+        return Error(Code::kRefused, "the managed floor " + floor.file + " names \"" + Spell(pattern) +
+                                         "\", and the caller's home is not known")
             .WithHint("run as a user with a home directory");
       }
-      if (list == &floor.denied) {
-        Deny(*path, pattern, tree);
-      } else {
-        CapToReadOnly(*path, pattern, tree);
-      }
+      const auto narrow = list == &floor.denied ? Deny : CapToReadOnly;
+      narrow(*path, pattern, tree);
+      if (pattern.root == PathRoot::kRuntimeDir) narrow(*Expand(pattern, usual), pattern, tree);
     }
   }
   return {};
@@ -131,18 +147,23 @@ Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector
 
 Result<void> NarrowOptions(const Floor& floor, EffectivePolicy& policy) {
   for (const auto& option : floor.forbid) {
-    if (Asked(policy, *option)) return Refused(floor, NameOf(*option)).WithHint("remove it from the policy, or choose a profile without it");
+    if (Asked(policy, *option))
+      return Refused(floor, NameOf(*option)).WithHint("remove it from the policy, or choose a profile without it");
   }
   if (floor.seccomp && !Contains(*floor.seccomp, *policy.seccomp_profile)) {
-    return Refused(floor, "the seccomp list \"" + *policy.seccomp_profile + "\"").WithHint("allowed are: " + Joined(*floor.seccomp));
+    return Refused(floor, "the seccomp list \"" + *policy.seccomp_profile + "\"")
+        .WithHint("allowed are: " + Joined(*floor.seccomp));
   }
   NarrowResources(floor, policy);
-  if (floor.timeout_ms && **floor.timeout_ms != 0 && (*policy.timeout_ms == 0 || *policy.timeout_ms > **floor.timeout_ms)) {
+  if (floor.timeout_ms && **floor.timeout_ms != 0 &&
+      (*policy.timeout_ms == 0 || *policy.timeout_ms > **floor.timeout_ms)) {
     policy.timeout_ms = *floor.timeout_ms;
   }
-  if (floor.landlock_required && **floor.landlock_required && !*policy.landlock_required) policy.landlock_required = *floor.landlock_required;
+  if (floor.landlock_required && **floor.landlock_required && !*policy.landlock_required)
+    policy.landlock_required = *floor.landlock_required;
   if (floor.on_exposed && **floor.on_exposed > *policy.on_exposed) policy.on_exposed = *floor.on_exposed;
-  if (floor.on_missing && Strictness(**floor.on_missing) > Strictness(*policy.on_missing)) policy.on_missing = *floor.on_missing;
+  if (floor.on_missing && Strictness(**floor.on_missing) > Strictness(*policy.on_missing))
+    policy.on_missing = *floor.on_missing;
   return {};
 }
 

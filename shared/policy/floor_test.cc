@@ -25,7 +25,8 @@ std::string RandomPath(std::mt19937& random) {
 TEST_CASE("a floor takes paths away, whatever longer path is granted") {
   const Texts floor = {{"/etc/mxc/policy.d/10-it.yaml",
                         "floor: 1\nfilesystem:\n  denied: [/work/vault, ~/private]\n  readonly: [/data]\n"}};
-  const auto policy = ResolveText(R"("filesystem":{"readwritePaths":["/work","/work/vault/mine","/data/x","/home/alice"]})", floor);
+  const auto policy =
+      ResolveText(R"("filesystem":{"readwritePaths":["/work","/work/vault/mine","/data/x","/home/alice"]})", floor);
   REQUIRE(policy.ok());
   CHECK(Lookup(policy->paths, "/work/x")->access == Access::kReadWrite);
   CHECK(Lookup(policy->paths, "/work/vault/mine/y")->access == Access::kDeny);
@@ -36,8 +37,19 @@ TEST_CASE("a floor takes paths away, whatever longer path is granted") {
   CHECK(Find(policy->paths, "/work/vault")->origin.line == 3);
 }
 
+TEST_CASE("a caller's environment doesn't lead a floor's runtime folder away") {
+  Caller caller = AliceInProject();
+  caller.env.emplace_back("XDG_RUNTIME_DIR", "/elsewhere");
+  const Texts floor = {{"f.yaml", "floor: 1\nfilesystem: {denied: ['${xdg_runtime_dir}/vault']}\n"}};
+  const auto policy = ResolveText(R"("filesystem":{"readonlyPaths":["/run/user/1000","/elsewhere"]})", floor, caller);
+  REQUIRE(policy.ok());
+  CHECK(Lookup(policy->paths, "/run/user/1000/vault/x")->access == Access::kDeny);
+  CHECK(Lookup(policy->paths, "/elsewhere/vault/x")->access == Access::kDeny);
+}
+
 TEST_CASE("limits go down to the floor's maximum and then may not be weakened") {
-  const Texts floor = {{"f.yaml", "floor: 1\nmaximum: {memory: 1GiB, cpus: 2, pids: 5000, fileSize: 1MiB}\ntimeout: 10m\n"}};
+  const Texts floor = {
+      {"f.yaml", "floor: 1\nmaximum: {memory: 1GiB, cpus: 2, pids: 5000, fileSize: 1MiB}\ntimeout: 10m\n"}};
   const auto policy = ResolveText(R"("x-linux":{"resources":{"memory":"2GiB"}})", floor);
   REQUIRE(policy.ok());
   CHECK(policy->resources->memory_bytes == uint64_t{1} << 30);
@@ -71,7 +83,8 @@ TEST_CASE("forbidden options end the run and name the floor") {
 }
 
 TEST_CASE("minimums only raise") {
-  const Texts floor = {{"f.json", R"({"floor":1,"minimum":{"landlock":true,"on_exposed":"kill","on_missing":"seal"}})"}};
+  const Texts floor = {
+      {"f.json", R"({"floor":1,"minimum":{"landlock":true,"on_exposed":"kill","on_missing":"seal"}})"}};
   const auto plain = ResolveText("", floor);
   REQUIRE(plain.ok());
   CHECK(*plain->landlock_required);
@@ -88,10 +101,11 @@ TEST_CASE("variables that a floor denies are not passed") {
 }
 
 TEST_CASE("a floor that can't be read as a whole stops everything") {
-  for (const char* text : {"", "floor: 2\n", "denied: [/x]\n", "floor: 1\nfilesystm: {}\n", "floor: 1\nfilesystem: {denied: [x]}\n",
-                           "floor: 1\nfilesystem: {denied: [/a/../b]}\n", "floor: 1\nfilesystem: {denied: ['${cwd}']}\n",
-                           "floor: 1\nfilesystem: {denied: ['/home/*/.ssh']}\n", "floor: 1\nforbid: [network]\n", "floor: 1\nfloor: 1\n",
-                           "floor: 1\nmaximum: {memory: lots}\n", "{\"floor\":1,}"}) {
+  for (const char* text :
+       {"", "floor: 2\n", "denied: [/x]\n", "floor: 1\nfilesystm: {}\n", "floor: 1\nfilesystem: {denied: [x]}\n",
+        "floor: 1\nfilesystem: {denied: [/a/../b]}\n", "floor: 1\nfilesystem: {denied: ['${cwd}']}\n",
+        "floor: 1\nfilesystem: {denied: ['/home/*/.ssh']}\n", "floor: 1\nforbid: [network]\n", "floor: 1\nfloor: 1\n",
+        "floor: 1\nmaximum: {memory: lots}\n", "{\"floor\":1,}"}) {
     CAPTURE(text);
     CHECK_FALSE(ResolveText("", {{"f", text}}).ok());
   }

@@ -47,17 +47,19 @@ TEST_CASE("a policy that says nothing gets the default profile, with every limit
   CHECK(*policy.timeout_ms == 0);
   CHECK_FALSE(*policy.nesting);
   CHECK(policy.digest.size() == 7 + 64);
-  CHECK(std::none_of(policy.paths.begin(), policy.paths.end(), [](const PathRule& rule) { return rule.access == Access::kReadWrite; }));
+  CHECK(std::none_of(policy.paths.begin(), policy.paths.end(),
+                     [](const PathRule& rule) { return rule.access == Access::kReadWrite; }));
   CHECK(Find(policy.paths, "/usr")->baseline);
 }
 
 TEST_CASE("grants and denials of the policy, and where they came from") {
   const auto policy = Must(ResolveText(R"("filesystem":{"readonlyPaths":["/data/"],
-"readwritePaths":["/data/../work","C:\\out"],"deniedPaths":["/work/secret"]})", {}, [] {
-    Caller caller = AliceInProject();
-    caller.distro = "Debian";
-    return caller;
-  }()));
+"readwritePaths":["/data/../work","C:\\out"],"deniedPaths":["/work/secret"]})",
+                                       {}, [] {
+                                         Caller caller = AliceInProject();
+                                         caller.distro = "Debian";
+                                         return caller;
+                                       }()));
   CHECK(AccessTo(policy, "/data/x") == "ro");
   CHECK(AccessTo(policy, "/work/x") == "rw");
   CHECK(AccessTo(policy, "/work/secret/x") == "deny");
@@ -73,12 +75,13 @@ TEST_CASE("grants and denials of the policy, and where they came from") {
 
 TEST_CASE("secrets stay shut when the home is granted, and fall only to their own name") {
   const auto home = Must(ResolveText(R"("filesystem":{"readwritePaths":["/home/alice"]})"));
-  for (const char* secret : {".ssh", ".ssh/id_ed25519", ".aws/credentials", ".netrc", ".config/gh/hosts.yml", ".cache/huggingface/token",
-                             ".docker/config.json", ".bash_history", ".mozilla/x"}) {
+  for (const char* secret : {".ssh", ".ssh/id_ed25519", ".aws/credentials", ".netrc", ".config/gh/hosts.yml",
+                             ".cache/huggingface/token", ".docker/config.json", ".bash_history", ".mozilla/x"}) {
     CAPTURE(secret);
     CHECK(AccessTo(home, std::string("/home/alice/") + secret) == "deny");
   }
-  for (const char* file : {".bashrc", ".gitconfig", ".config/systemd/user/x.service", ".git/hooks/post-commit", ".envrc", ".claude/settings.json"}) {
+  for (const char* file : {".bashrc", ".gitconfig", ".config/systemd/user/x.service", ".git/hooks/post-commit",
+                           ".envrc", ".claude/settings.json"}) {
     CAPTURE(file);
     CHECK(AccessTo(home, std::string("/home/alice/") + file) == "ro");
   }
@@ -86,7 +89,8 @@ TEST_CASE("secrets stay shut when the home is granted, and fall only to their ow
   CHECK(AccessTo(home, "/home/alice/.config/mxc/profiles") == "ro");
   CHECK(AccessTo(home, "/home/alice/.cache/mxc") == "deny");
 
-  const auto named = Must(ResolveText(R"("filesystem":{"readwritePaths":["/home/alice","/home/alice/.bashrc"],"readonlyPaths":["/home/alice/.aws"]})"));
+  const auto named = Must(ResolveText(
+      R"("filesystem":{"readwritePaths":["/home/alice","/home/alice/.bashrc"],"readonlyPaths":["/home/alice/.aws"]})"));
   CHECK(AccessTo(named, "/home/alice/.aws/config") == "ro");
   CHECK(AccessTo(named, "/home/alice/.bashrc") == "rw");
   CHECK(AccessTo(named, "/home/alice/.ssh") == "deny");
@@ -97,26 +101,52 @@ TEST_CASE("all of the disk may be granted; what leads out stays shut") {
   caller.distro = "Debian";
   const auto policy = Must(ResolveText(R"("filesystem":{"readwritePaths":["/"]})", {}, caller));
   CHECK(AccessTo(policy, "/srv/x") == "rw");
-  for (const char* shut : {"/run/mxc/socket", "/run/user/1000/mxc", "/tmp/mxc-1000", "/run/WSL/1_interop", "/init", "/run/docker.sock",
-                           "/run/dbus/system_bus_socket", "/run/user/1000/bus", "/mnt/wsl/x", "/mnt/wslg/distro/etc", "/mnt/c/Users",
-                           "/mnt/z", "/tmp/.X11-unix/X0", "/home/alice/.ssh"}) {
+  for (const char* shut : {"/run/mxc/socket", "/run/user/1000/mxc", "/tmp/mxc-1000", "/run/WSL/1_interop", "/init",
+                           "/run/docker.sock", "/run/dbus/system_bus_socket", "/run/user/1000/bus", "/mnt/wsl/x",
+                           "/mnt/wslg/distro/etc", "/mnt/c/Users", "/mnt/z", "/tmp/.X11-unix/X0", "/home/alice/.ssh"}) {
     CAPTURE(shut);
     CHECK(AccessTo(policy, shut) == "deny");
   }
   // sudo clears WSL_DISTRO_NAME.
   caller.distro.clear();
   caller.wsl = true;
-  CHECK(AccessTo(Must(ResolveText(R"("filesystem":{"readwritePaths":["/mnt"]})", {}, caller)), "/mnt/c/Users") == "deny");
-  for (const char* own : {"/etc/mxc/policy.d/x", "/usr/local/bin/mxc", "/usr/local/libexec/mxc/mxc-relay", "/home/alice/.config/mxc"}) {
+  CHECK(AccessTo(Must(ResolveText(R"("filesystem":{"readwritePaths":["/mnt"]})", {}, caller)), "/mnt/c/Users") ==
+        "deny");
+  for (const char* own :
+       {"/etc/mxc/policy.d/x", "/usr/local/bin/mxc", "/usr/local/libexec/mxc/mxc-relay", "/home/alice/.config/mxc"}) {
     CAPTURE(own);
     CHECK(AccessTo(policy, own) == "ro");
   }
 }
 
+TEST_CASE("sockets stay shut wherever a grant leads and whatever the environment says") {
+  Caller caller = AliceInProject();
+  caller.env.emplace_back("XDG_RUNTIME_DIR", "/elsewhere");
+  const auto policy = Must(ResolveText(R"("filesystem":{"readwritePaths":["/srv/x","/run/user/1000"]})", {}, caller));
+  for (const char* shut : {"/run/docker.sock", "/run/dbus", "/run/user/1000/bus", "/elsewhere/bus"}) {
+    CAPTURE(shut);
+    CHECK(AccessTo(policy, shut) == "deny");
+  }
+}
+
 TEST_CASE("what is never granted is refused by name") {
-  const char* const refused[] = {"/proc", "/proc/1", "/sys/fs/cgroup", "/dev/null", "/run/mxc/socket", "/run/docker.sock", "/var/run/docker.sock",
-                                 "/run/user/1000/bus", "/run/WSL", "/mnt/wslg/distro", "/mnt/wsl", "/init", "/etc/mxc", "/usr/local/bin/mxc",
-                                 "/home/alice/.config/mxc/x", "/tmp/.X11-unix", "/run/user/1000/gnupg/S.gpg-agent"};
+  const char* const refused[] = {"/proc",
+                                 "/proc/1",
+                                 "/sys/fs/cgroup",
+                                 "/dev/null",
+                                 "/run/mxc/socket",
+                                 "/run/docker.sock",
+                                 "/var/run/docker.sock",
+                                 "/run/user/1000/bus",
+                                 "/run/WSL",
+                                 "/mnt/wslg/distro",
+                                 "/mnt/wsl",
+                                 "/init",
+                                 "/etc/mxc",
+                                 "/usr/local/bin/mxc",
+                                 "/home/alice/.config/mxc/x",
+                                 "/tmp/.X11-unix",
+                                 "/run/user/1000/gnupg/S.gpg-agent"};
   for (const char* path : refused) {
     CAPTURE(path);
     const auto result = ResolveText(std::string(R"("filesystem":{"readwritePaths":[")") + path + "\"]}");
@@ -142,7 +172,8 @@ TEST_CASE("the environment of MXC") {
   CHECK(Variable(policy, "API_KEY") == "(unset)");
   CHECK(Variable(policy, "OMP_NUM_THREADS") == "(unset)");
   CHECK(Variable(resolve(R"({"commandLine":"x","cwd":"/work"})"), "HOME") == "/work");
-  CHECK(Variable(resolve(R"({"commandLine":"x"})", R"("filesystem":{"readonlyPaths":["/home"]})"), "HOME") == "/home/alice");
+  CHECK(Variable(resolve(R"({"commandLine":"x"})", R"("filesystem":{"readonlyPaths":["/home"]})"), "HOME") ==
+        "/home/alice");
   CHECK(resolve(R"({"commandLine":"x","env":[]})").env.empty());
   policy = resolve(R"({"commandLine":"x","env":["A=1","B=2","A=3"]})");
   REQUIRE(policy.env.size() == 2);
@@ -150,11 +181,13 @@ TEST_CASE("the environment of MXC") {
   policy = resolve(R"({"commandLine":"x","env":["TERM=dumb"],"inheritDefaultEnv":true})");
   CHECK(Variable(policy, "TERM") == "dumb");
   CHECK(Variable(policy, "PATH") != "(unset)");
-  policy = resolve(R"({"commandLine":"x"})", R"("x-linux":{"env":{"pass":["API_KEY","ABSENT"]},"resources":{"cpus":1.5}})");
+  policy =
+      resolve(R"({"commandLine":"x"})", R"("x-linux":{"env":{"pass":["API_KEY","ABSENT"]},"resources":{"cpus":1.5}})");
   CHECK(Variable(policy, "API_KEY") == "k");
   CHECK(Variable(policy, "ABSENT") == "(unset)");
   CHECK(Variable(policy, "OMP_NUM_THREADS") == "2");
-  for (const char* never : {"DISPLAY", "WAYLAND_DISPLAY", "PULSE_SERVER", "WSL_INTEROP", "WSLENV", "LD_PRELOAD", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"}) {
+  for (const char* never : {"DISPLAY", "WAYLAND_DISPLAY", "PULSE_SERVER", "WSL_INTEROP", "WSLENV", "LD_PRELOAD",
+                            "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"}) {
     CAPTURE(never);
     const auto refused = ResolveText(std::string(R"("x-linux":{"env":{"pass":[")") + never + "\"]}}");
     REQUIRE_FALSE(refused.ok());
@@ -201,11 +234,13 @@ TEST_CASE("profiles that open the working directory refuse a home or the whole d
     CHECK_FALSE(ResolveText(build, {}, caller).ok());
   }
   caller.cwd = "/home/alice";
-  CHECK(ResolveText(R"("x-linux":{"profile":"build"},"filesystem":{"readwritePaths":["/home/alice"]})", {}, caller).ok());
+  CHECK(
+      ResolveText(R"("x-linux":{"profile":"build"},"filesystem":{"readwritePaths":["/home/alice"]})", {}, caller).ok());
 }
 
 TEST_CASE("a rootfs replaces the base system") {
-  const auto policy = Must(ResolveText(R"("x-linux":{"rootfs":"/srv/root"},"filesystem":{"readwritePaths":["/work"]})"));
+  const auto policy =
+      Must(ResolveText(R"("x-linux":{"rootfs":"/srv/root"},"filesystem":{"readwritePaths":["/work"]})"));
   CHECK(**policy.rootfs == "/srv/root");
   CHECK(AccessTo(policy, "/usr/bin") == "none");
   CHECK_FALSE(ResolveText(R"("x-linux":{"rootfs":"/"})").ok());
@@ -214,11 +249,16 @@ TEST_CASE("a rootfs replaces the base system") {
 
 TEST_CASE("the digest follows what is allowed, not where it was written") {
   const auto a = Must(ResolveText(R"("filesystem":{"readonlyPaths":["/a"],"deniedPaths":["/a/b"]})"));
-  const auto b = Must(ResolveText(R"("containerId":"other",   "filesystem":{"deniedPaths":["/a//b"],"readonlyPaths":["/a/."]})"));
+  const auto b =
+      Must(ResolveText(R"("containerId":"other",   "filesystem":{"deniedPaths":["/a//b"],"readonlyPaths":["/a/."]})"));
   const auto c = Must(ResolveText(R"("filesystem":{"readwritePaths":["/a"],"deniedPaths":["/a/b"]})"));
   CHECK(a.digest == b.digest);
   CHECK(a.digest != c.digest);
-  CHECK(a.digest != Must(ResolveText(R"("filesystem":{"readonlyPaths":["/a"],"deniedPaths":["/a/b"]},"x-linux":{"landlock":{"tcpBind":[]}})")).digest);
+  CHECK(
+      a.digest !=
+      Must(ResolveText(
+               R"("filesystem":{"readonlyPaths":["/a"],"deniedPaths":["/a/b"]},"x-linux":{"landlock":{"tcpBind":[]}})"))
+          .digest);
 }
 
 TEST_CASE("no command is an error") {

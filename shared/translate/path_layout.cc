@@ -24,8 +24,8 @@ bool Granted(const policy::EffectivePolicy& policy, std::string_view path) {
 
 // Devices that every sandbox has (runtime-spec config-linux.md, default devices), so that a grant adds nothing.
 bool IsDefaultDevice(std::string_view path) {
-  static constexpr std::string_view kNames[] = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts",
-                                                "fd", "stdin", "stdout", "stderr", "mqueue", "console"};
+  static constexpr std::string_view kNames[] = {"null", "zero", "full",  "random", "urandom", "tty",    "ptmx",
+                                                "pts",  "fd",   "stdin", "stdout", "stderr",  "mqueue", "console"};
   std::string_view name = path.substr(sizeof("/dev/") - 1);
   return std::find(std::begin(kNames), std::end(kNames), name.substr(0, name.find('/'))) != std::end(kNames);
 }
@@ -128,7 +128,9 @@ Result<void> PathLayout::Grant(Node& node, const Node& above, oci::Spec& spec, o
   const std::string& path = rule.path;
   bool writable = rule.access == Access::kReadWrite;
   auto refuse = [&](std::string message, const char* hint) {
-    return Error(Code::kUnsupported, "grant " + path + ": " + message).WithHint(hint).WithPosition(PositionOf(rule.origin));
+    return Error(Code::kUnsupported, "grant " + path + ": " + message)
+        .WithHint(hint)
+        .WithPosition(PositionOf(rule.origin));
   };
   node.visible = true;
   if (path == "/") {
@@ -145,7 +147,8 @@ Result<void> PathLayout::Grant(Node& node, const Node& above, oci::Spec& spec, o
   }
   if (path.starts_with("/dev") && IsWithin(path, "/dev") && !IsWithin(path, "/dev/shm")) {
     if (path != "/dev" && !IsDefaultDevice(path)) {
-      return refuse("devices can't be granted yet", "remove the path; null, zero, full, random, urandom, tty, shm are there anyway");
+      return refuse("devices can't be granted yet",
+                    "remove the path; null, zero, full, random, urandom, tty, shm are there anyway");
     }
     notes.push_back(RuleText(rule.origin) + ": the sandbox has a /dev of its own; the host's is not shown");
     node.writable = true;
@@ -156,7 +159,8 @@ Result<void> PathLayout::Grant(Node& node, const Node& above, oci::Spec& spec, o
   node.baseline = rule.baseline;
   // The tree above shows it already. Names that the user wrote keep their own mount, which fails if they are missing.
   bool optional = rule.if_present || rule.origin.layer <= policy::Layer::kProfile;
-  if (optional && above.visible && above.host && above.writable == writable && above.baseline == rule.baseline) return {};
+  if (optional && above.visible && above.host && above.writable == writable && above.baseline == rule.baseline)
+    return {};
 
   MarkPassages(node);
   oci::Mount& mount = spec.mounts.emplace_back();
@@ -191,6 +195,12 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
     node.host = above.host;
     node.baseline = above.baseline;
     if (above.visible && above.writable) {
+      if (*policy_.nesting && rule.origin.layer != policy::Layer::kProfile) {
+        return Error(Code::kUnsupported, "x-linux.nesting: " + rule.path + " is protected below a writable grant, and a " +
+                                             "program that makes mounts can move it away from there")
+            .WithHint("grant narrower folders, or set nesting to false")
+            .WithPosition(PositionOf(rule.origin));
+      }
       extension.protect.push_back({rule.path, RuleText(rule.origin), true});
     }
   }
@@ -210,7 +220,8 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
     }
   }
   if (policy_.sysfs) {
-    for (const char* path : {"/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage"}) {
+    for (const char* path :
+         {"/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage"}) {
       if (Nearest(path) != nullptr) continue;
       oci::Mount& mount = spec.mounts.emplace_back();
       mount = Own(path, "bind", {"rbind", "rro", "nosuid", "nodev", "noexec", "rprivate"});
@@ -234,9 +245,8 @@ bool PathLayout::CanEnter(std::string_view directory) const {
   const Node* nearest = Nearest(directory);
   bool visible = nearest != nullptr ? nearest->visible : Unruled(directory).visible;
   if (visible || (nearest != nullptr && nearest->rule->access == Access::kDeny)) return visible;
-  return std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& node) {
-    return node.visible && IsWithin(node.rule->path, directory);
-  });
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [&](const Node& node) { return node.visible && IsWithin(node.rule->path, directory); });
 }
 
 bool PathLayout::ShowsHost(std::string_view path) const {

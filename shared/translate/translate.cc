@@ -129,7 +129,10 @@ Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, 
   landlock.tcp_bind = policy.tcp_bind;
   landlock.tcp_connect = policy.tcp_connect;
   if (!landlock.enabled) notes.emplace_back("weaker: this kernel has no Landlock, so paths rest on mounts alone");
-  if (*policy.nesting) notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone");
+  if (*policy.nesting) {
+    notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone, and a program "
+                       "that makes mounts can get around the protection of start-up files and git hooks");
+  }
   return {};
 }
 

@@ -92,6 +92,26 @@ def bind(source, destination, *options, **fields):
     return {"destination": destination, "type": "bind", "source": source, "options": list(options) or ["rbind"], **fields}
 
 
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def host_mounts():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return sorted(file.read().splitlines())
+
+
+def replace(bundle, destination, **fields):
+    """Changes the spec's mount at `destination`."""
+    for entry in bundle.spec["mounts"]:
+        if entry["destination"] == destination:
+            entry.update(fields)
+
+
+def without(bundle, *destinations):
+    bundle.spec["mounts"] = [entry for entry in bundle.spec["mounts"] if entry["destination"] not in destinations]
+
+
 class Bundle:
     """`path` holds config.json and rootfs; `base` is a folder of the caller's beside it for sources of mounts."""
 
@@ -168,8 +188,9 @@ class Bundle:
         """A file at an absolute path below the bundle's folders."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(path, mode)
-        return self.own(path)
+        # Last: a change of the owner takes away set-user-ID bits.
+        os.chmod(self.own(path), mode)
+        return path
 
     def link(self, target, path):
         os.symlink(target, path)

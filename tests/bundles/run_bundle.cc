@@ -15,6 +15,7 @@
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/launch.h"
 #include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/oci/extension.h"
 #include "shared/oci/json.h"
@@ -66,6 +67,7 @@ Result<sandbox::Plan> PlanBundle(const Arguments& arguments) {
   context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();
   context.gid = ::getegid();
+  context.landlock_abi = sys::LandlockAbi();
   context.bundle_path = arguments.bundle;
   context.no_pivot = arguments.no_pivot;
   context.cgroup_mounts = &arguments.cgroups;

@@ -181,5 +181,20 @@ def a_floor_that_can_not_be_trusted_or_read_stops_everything(box):
     box.mxc("run", "--policy", policy, "--", "true").expect(0, "with a good floor again")
 
 
+@case
+def a_floor_is_held_against_the_real_caller(box):
+    """~ of a floor is the home of who calls, whatever facts he brings."""
+    a = tree_of(box)
+    install(box, site="floor: 1\nfilesystem:\n  denied: [~/nowhere]\n")
+    facts = json.loads(box.mxc("doctor", "--facts").expect(0).out)
+    facts["caller"]["home"] = "/elsewhere"
+    named = box.file("facts.json", json.dumps(facts))
+    policy = box.policy_file(box.policy(rw=[a]))
+    ended = box.mxc("run", "--policy", policy, "--host-facts", named, "--", "true").expect(125)
+    contains(ended.err, "--host-facts", "the refusal")
+    contains(ended.err, "/etc/mxc/policy.d/site.yaml", "the refusal")
+    box.mxc("run", "--policy", policy, "--", "true").expect(0, "without facts of another host")
+
+
 if __name__ == "__main__":
     main()

@@ -243,15 +243,15 @@ class Box:
         env.update(extra or {})
         return env
 
-    def start(self, *arguments, env=None, **options):
-        """Popen of mxc as this box's caller."""
+    def start(self, *arguments, env=None, before=(), **options):
+        """Popen of mxc as this box's caller. before: a command that is to run it."""
         if os.getuid() == 0 and not self.root:
             options.update(user=self.uid, group=self.uid, extra_groups=[])
         options.setdefault("cwd", self.work)
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        started = subprocess.Popen([_copy, *arguments], env=self.environment(env), **options)
+        started = subprocess.Popen([*before, _copy, *arguments], env=self.environment(env), **options)
         self.pids.add(started.pid)
         return started
 

@@ -293,7 +293,7 @@ def untrusted_text_in_our_messages_is_escaped(box):
 class Terminal:
     """mxc run on a terminal of our own."""
 
-    def __init__(self, box, *argv, rows=30, columns=90):
+    def __init__(self, box, *argv, rows=30, columns=90, **redirected):
         self.master, self.slave = pty.openpty()
         self.resize(rows, columns)
         # As a shell's user would have: modes that are easy to tell from raw ones.
@@ -303,10 +303,10 @@ class Terminal:
 
         def own():
             os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
 
         self.process = box.start("run", "--policy", box.policy_file(box.policy()), "--", *argv,
-                                 stdin=self.slave, stdout=self.slave, stderr=self.slave, preexec_fn=own)  # fmt: skip
+                                 preexec_fn=own, **{"stdin": self.slave, "stdout": self.slave, "stderr": self.slave, **redirected})  # fmt: skip
         self.seen = b""
 
     def resize(self, rows, columns):
@@ -400,6 +400,36 @@ def a_terminal_gets_no_clipboard_writes_and_queries(box):
     lacks(terminal.seen, b"\x1b[6n", "the terminal")
     lacks(terminal.seen, b"\x1b[>0q", "the terminal")
     contains(terminal.seen, b"b\x1b[31mred\x1b[0m", "the terminal")
+
+
+@case
+def a_terminal_is_filtered_also_with_other_streams_redirected(box):
+    code = """
+import fcntl, os, sys
+print('evil \\033]52;c;QUJD\\007 shown', file=sys.stderr, flush=True)
+if os.isatty(1): print('also \\033[6n out', flush=True)
+for fd in range(3):
+    if not os.isatty(fd): continue
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        try: os.write(fd, b'BYPASS')
+        except OSError: pass
+try: os.open('/dev/tty', os.O_RDWR); print('CONTROLS', file=sys.stderr)
+except OSError: pass
+print('line', repr(sys.stdin.readline()), file=sys.stderr)
+"""
+    for redirected in ({"stdin": subprocess.PIPE}, {"stdout": subprocess.PIPE}, {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL}):
+        terminal = Terminal(box, "python3", "-c", code, **redirected)
+        terminal.read_until(b"shown")
+        if "stdin" not in redirected:
+            terminal.send(b"typed\n")
+        elif terminal.process.stdin:
+            terminal.process.stdin.close()
+        terminal.read_until(b"line " + (b"'typed" if "stdin" not in redirected else b"''"))
+        terminal.end(0)
+        for part in (b"]52", b"\x1b[6n", b"BYPASS", b"CONTROLS"):
+            lacks(terminal.seen, part, f"the terminal with {redirected}")
+        if "stdout" not in redirected:
+            contains(terminal.seen, b"also", "the terminal")
 
 
 @case

@@ -17,7 +17,9 @@ BASE = {
         "noNewPrivileges": True,
     },
     "root": {"path": "rootfs"},
-    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+    # Devices are made in /dev: in a file system of the container's own, since the root is not a user namespace's to write to.
+    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+               {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
     "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]},
 }
 
@@ -40,13 +42,14 @@ class Answer:
 
 
 class Bundle:
-    """Makes the bundle in `folder`. As another user than root, namespaces get a user namespace with that one id."""
+    """Makes the bundle in `folder`. Runs are root's unless as_user says otherwise."""
 
     def __init__(self, driver, probe, folder):
         self.driver = driver
+        self.user = None
         self.folder = folder
         self.root = os.path.join(folder, "rootfs")
-        for name in ("proc", "bin", "etc", "home/somebody", "noexec", "tmp"):
+        for name in ("proc", "dev", "bin", "etc", "home/somebody", "noexec", "tmp"):
             os.makedirs(os.path.join(self.root, name), exist_ok=True)
         for name in ("probe", "bin/probe"):
             shutil.copy(probe, os.path.join(self.root, name))
@@ -63,10 +66,23 @@ class Bundle:
         spec["process"].update(process)
         return spec
 
+    def as_user(self, uid):
+        """Later runs are this user's, who maps only himself, as the container's root."""
+        self.user = uid
+        driver = os.path.join(self.folder, "driver")
+        shutil.copy(self.driver, driver)
+        self.driver = driver
+        for folder, names, files in os.walk(self.folder):
+            for name in names + files:
+                os.chown(os.path.join(folder, name), uid, uid)
+        os.chown(self.folder, uid, uid)
+
     def run(self, spec, *options, stdin=subprocess.DEVNULL, **popen):
         path = os.path.join(self.folder, "config.json")
         with open(path, "w") as file:
             json.dump(spec, file)
+        if self.user is not None:
+            popen = {"user": self.user, "group": self.user, "extra_groups": [], **popen}
         done = subprocess.run([self.driver, *options, path], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, timeout=60, **popen)
         return Answer(done)
@@ -75,6 +91,11 @@ class Bundle:
 def add_namespaces(spec, *kinds):
     spec["linux"]["namespaces"] += [{"type": kind} for kind in kinds]
     return spec
+
+
+def add_own_namespace(spec, uid):
+    """The caller alone, as the container's root."""
+    return add_user_namespace(spec, uid, 1)
 
 
 def add_user_namespace(spec, base=200000, count=65536):

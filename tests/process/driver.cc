@@ -11,11 +11,28 @@
 
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/launch.h"
+#include "linux_runtime/sandbox/rendezvous.h"
+#include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/oci/json.h"
 
 namespace mxc {
 namespace {
+
+// Until the first process goes on by itself, or ends.
+Result<void> Accompany(const oci::Spec& spec, sandbox::Launched& launched) {
+  sandbox::Word word{};
+  for (int fd = -1; sandbox::Hear(launched.parent.get(), &word, &fd) == 0 && word != sandbox::Word::kFree;) {
+    sys::UniqueFd received(fd);
+    if (word == sandbox::Word::kListener) {
+      const sandbox::ListenerState state{spec.oci_version, launched.pid, "{\"id\": \"driver\", \"status\": \"creating\"}"};
+      MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp, state, received.get()));
+    } else {
+      MXC_TRY(launched.Continue());
+    }
+  }
+  return {};
+}
 
 Result<int> Run(const std::string& config, sandbox::PlanContext context) {
   std::ifstream file(config);
@@ -26,6 +43,7 @@ Result<int> Run(const std::string& config, sandbox::PlanContext context) {
   for (const std::string& note : plan.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, {}));
   plan.CloseDescriptors();
+  MXC_TRY(Accompany(spec, launched));
 
   sandbox::StatusRecord record{};
   const bool failed = sys::Read(launched.status.get(), &record, sizeof record) == sizeof record;
@@ -39,8 +57,10 @@ int Main(int argc, char** argv) {
   sandbox::PlanContext context;
   context.bundle = true;
   context.privileged = sandbox::IsPrivileged();
+  context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();
   context.gid = ::getegid();
+  context.container_id = "driver";
   std::string config;
   for (int index = 1; index < argc; ++index) {
     std::string_view argument = argv[index];

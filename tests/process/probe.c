@@ -2,13 +2,17 @@
 //
 //   probe WORD [ARGUMENT…] [, WORD …]   each prints a line "WORD ANSWER"; exit status 0
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/keyctl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -17,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
-static void print_file(const char *path) {
+static void print_file(const char* path) {
   char buffer[4096];
   int fd = open(path, O_RDONLY);
   ssize_t size = fd < 0 ? -1 : read(fd, buffer, sizeof buffer - 1);
@@ -28,14 +32,14 @@ static void print_file(const char *path) {
     return;
   }
   buffer[size] = '\0';
-  for (char *at = buffer; *at != '\0'; ++at)
+  for (char* at = buffer; *at != '\0'; ++at)
     if (*at == '\n') *at = ' ';
   printf("%s\n", buffer);
 }
 
-static void print_status(const char *name) {
+static void print_status(const char* name) {
   char line[4096];
-  FILE *file = fopen("/proc/self/status", "r");
+  FILE* file = fopen("/proc/self/status", "r");
   size_t size = strlen(name);
   while (file != NULL && fgets(line, sizeof line, file) != NULL) {
     if (strncmp(line, name, size) == 0 && line[size] == ':') fputs(line + size + 1, stdout);
@@ -71,7 +75,7 @@ static void print_affinity(void) {
   printf("\n");
 }
 
-static void print_limit(const char *number) {
+static void print_limit(const char* number) {
   struct rlimit limit = {0};
   getrlimit(atoi(number), &limit);
   printf("%lld %lld\n", (long long)limit.rlim_cur, (long long)limit.rlim_max);
@@ -84,18 +88,49 @@ static void print_policy(void) {
   printf("%ld %d %lx\n", result, mode, nodes[0]);
 }
 
-static void print_clock(const char *name) {
+static void print_clock(const char* name) {
   struct timespec now;
   clock_gettime(strcmp(name, "boottime") == 0 ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, &now);
   printf("%lld\n", (long long)now.tv_sec);
 }
 
 // Up to six numbers after the call's own.
-static void print_call(char **words, int count) {
+static void print_call(char** words, int count) {
   long args[7] = {0};
   for (int i = 0; i < count && i < 7; ++i) args[i] = strtol(words[i], NULL, 0);
   long result = syscall(args[0], args[1], args[2], args[3], args[4], args[5], args[6]);
   printf("%ld %d\n", result, result == -1 ? errno : 0);
+}
+
+static void print_link(const char* path) {
+  char target[4096];
+  ssize_t size = readlink(path, target, sizeof target - 1);
+  printf("%.*s\n", size < 0 ? 0 : (int)size, target);
+}
+
+// "lo,up,mtu=65536 lo=127.0.0.1 …"
+static void print_interfaces(void) {
+  struct if_nameindex* all = if_nameindex();
+  int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  for (struct if_nameindex* at = all; at != NULL && at->if_index != 0; ++at) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, at->if_name, IFNAMSIZ - 1);
+    ioctl(fd, SIOCGIFFLAGS, &request);
+    printf("%s,%s", at->if_name, (request.ifr_flags & IFF_UP) != 0 ? "up" : "down");
+    ioctl(fd, SIOCGIFMTU, &request);
+    printf(",mtu=%d ", request.ifr_mtu);
+  }
+  struct ifaddrs* addresses = NULL;
+  getifaddrs(&addresses);
+  for (struct ifaddrs* at = addresses; at != NULL; at = at->ifa_next) {
+    char text[INET6_ADDRSTRLEN];
+    int family = at->ifa_addr == NULL ? AF_UNSPEC : at->ifa_addr->sa_family;
+    const void* address = family == AF_INET ? (const void*)&((struct sockaddr_in*)at->ifa_addr)->sin_addr
+                                            : (const void*)&((struct sockaddr_in6*)at->ifa_addr)->sin6_addr;
+    if (family == AF_INET || family == AF_INET6)
+      printf("%s=%s ", at->ifa_name, inet_ntop(family, address, text, sizeof text));
+  }
+  printf("\n");
 }
 
 static void print_cwd(void) {
@@ -110,46 +145,68 @@ static void print_streams(void) {
 }
 
 // Calls of x86's own entry, with its numbers.
-static void print_int80(char **words, int count) {
+static void print_int80(char** words, int count) {
   long number = strtol(words[0], NULL, 0), first = count > 1 ? strtol(words[1], NULL, 0) : 0, result;
   __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first) : "memory", "r8", "r9", "r10", "r11");
   printf("%d\n", (int)result);
 }
 
-static void say(char **words, int count) {
-  const char *word = words[0];
-  const char *first = count > 1 ? words[1] : "";
+static void say(char** words, int count) {
+  const char* word = words[0];
+  const char* first = count > 1 ? words[1] : "";
   printf("%s ", word);
-  if (strcmp(word, "file") == 0) print_file(first);
-  else if (strcmp(word, "status") == 0) print_status(first);
+  if (strcmp(word, "file") == 0)
+    print_file(first);
+  else if (strcmp(word, "status") == 0)
+    print_status(first);
   else if (strcmp(word, "ids") == 0) {
     unsigned r, e, s, gr, ge, gs;
     getresuid(&r, &e, &s);
     getresgid(&gr, &ge, &gs);
     printf("%u %u %u %u %u %u\n", r, e, s, gr, ge, gs);
-  } else if (strcmp(word, "groups") == 0) print_groups();
-  else if (strcmp(word, "scheduler") == 0) print_scheduler();
-  else if (strcmp(word, "ioprio") == 0) printf("%ld\n", syscall(SYS_ioprio_get, 1, 0));
-  else if (strcmp(word, "affinity") == 0) print_affinity();
-  else if (strcmp(word, "limit") == 0) print_limit(first);
-  else if (strcmp(word, "mempolicy") == 0) print_policy();
-  else if (strcmp(word, "personality") == 0) printf("%d\n", personality(0xffffffff));
-  else if (strcmp(word, "umask") == 0) printf("%o\n", umask(0));
-  else if (strcmp(word, "env") == 0) printf("%s\n", getenv(first) != NULL ? getenv(first) : "unset");
+  } else if (strcmp(word, "groups") == 0)
+    print_groups();
+  else if (strcmp(word, "scheduler") == 0)
+    print_scheduler();
+  else if (strcmp(word, "ioprio") == 0)
+    printf("%ld\n", syscall(SYS_ioprio_get, 1, 0));
+  else if (strcmp(word, "affinity") == 0)
+    print_affinity();
+  else if (strcmp(word, "limit") == 0)
+    print_limit(first);
+  else if (strcmp(word, "mempolicy") == 0)
+    print_policy();
+  else if (strcmp(word, "personality") == 0)
+    printf("%d\n", personality(0xffffffff));
+  else if (strcmp(word, "umask") == 0)
+    printf("%o\n", umask(0));
+  else if (strcmp(word, "env") == 0)
+    printf("%s\n", getenv(first) != NULL ? getenv(first) : "unset");
   else if (strcmp(word, "environ") == 0) {
-    for (char **entry = environ; *entry != NULL; ++entry) printf("%s;", *entry);
+    for (char** entry = environ; *entry != NULL; ++entry) printf("%s;", *entry);
     printf("\n");
-  } else if (strcmp(word, "clock") == 0) print_clock(first);
-  else if (strcmp(word, "keyring") == 0) printf("%ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0));
-  else if (strcmp(word, "call") == 0) print_call(words + 1, count - 1);
-  else if (strcmp(word, "int80") == 0) print_int80(words + 1, count - 1);
-  else if (strcmp(word, "cwd") == 0) print_cwd();
-  else if (strcmp(word, "streams") == 0) print_streams();
-  else printf("unknown\n");
+  } else if (strcmp(word, "clock") == 0)
+    print_clock(first);
+  else if (strcmp(word, "keyring") == 0)
+    printf("%ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0));
+  else if (strcmp(word, "call") == 0)
+    print_call(words + 1, count - 1);
+  else if (strcmp(word, "int80") == 0)
+    print_int80(words + 1, count - 1);
+  else if (strcmp(word, "cwd") == 0)
+    print_cwd();
+  else if (strcmp(word, "link") == 0)
+    print_link(first);
+  else if (strcmp(word, "interfaces") == 0)
+    print_interfaces();
+  else if (strcmp(word, "streams") == 0)
+    print_streams();
+  else
+    printf("unknown\n");
   fflush(stdout);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   for (int start = 1; start < argc;) {
     int end = start;
     while (end < argc && strcmp(argv[end], ",") != 0) ++end;

@@ -1,41 +1,22 @@
 #!/usr/bin/env python3
 """Every attribute of a bundle's process, flipped in config.json and observed from inside.
 
-Usage: process_test.py DRIVER PROBE. Needs root; the mounts stay in the mount namespace that process_test.sh makes.
+Usage: process_test.py DRIVER PROBE. Needs root; the mounts stay in the mount namespace that run_test.sh makes.
 """
 
 import os
 import resource
 import sys
 import tempfile
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from bundle import Bundle, add_namespaces, add_user_namespace  # noqa: E402
+from bundle import add_namespaces, add_own_namespace, add_user_namespace  # noqa: E402
+from case import Case, caller_holds, main  # noqa: E402
 
-DRIVER, PROBE = sys.argv[1:3]
 SETS = ("bounding", "effective", "inheritable", "permitted", "ambient")
-CHOWN, KILL, NET_BIND, SYS_ADMIN = 1 << 0, 1 << 5, 1 << 10, 1 << 21
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="mxc-process-")
-        self.addCleanup(folder.cleanup)
-        self.bundle = Bundle(DRIVER, PROBE, folder.name)
-
-    def good(self, spec, *options, **popen):
-        answer = self.bundle.run(spec, *options, **popen)
-        self.assertEqual(answer.code, 0, answer.stderr)
-        return answer
-
-    def refused(self, spec, *texts, options=()):
-        answer = self.bundle.run(spec, *options)
-        self.assertEqual(answer.code, 125, answer.stderr)
-        for text in texts:
-            self.assertIn(text, answer.stderr)
-        return answer
+CHOWN, KILL, NET_BIND = 1 << 0, 1 << 5, 1 << 10
+SYS_RESOURCE = 24
 
 
 class User(Case):
@@ -115,19 +96,13 @@ class CapabilitySets(Case):
             self.refused(self.bundle.spec(capabilities={name: ["CAP_EVERYTHING"]}), f"/process/capabilities/{name}/0", "CAP_EVERYTHING")
 
     def test_what_the_caller_has_not_is_noted_and_left_out(self):
-        if self.caller_holds(24):
+        if caller_holds(SYS_RESOURCE):
             self.skipTest("this process has CAP_SYS_RESOURCE, so nothing is missing")
         written = {name: ["CAP_CHOWN", "CAP_SYS_RESOURCE"] for name in ("bounding", "permitted", "effective")}
         spec = self.bundle.spec(capabilities=written, args=["/probe", "status", "CapEff"])
         answer = self.good(spec)
         self.assertEqual(int(answer["status"], 16), CHOWN)
         self.assertIn("CAP_SYS_RESOURCE is not given", answer.stderr)
-
-    @staticmethod
-    def caller_holds(number):
-        with open("/proc/self/status") as file:
-            bits = next(line.split()[1] for line in file if line.startswith("CapEff"))
-        return int(bits, 16) >> number & 1
 
     def test_no_new_privileges(self):
         for value in (True, False):
@@ -165,7 +140,7 @@ class Limits(Case):
             spec = self.bundle.spec(rlimits=wanted, args=["/probe", "limit", str(resource.RLIMIT_MEMLOCK)])
             if userns:
                 add_user_namespace(spec)
-            if CapabilitySets.caller_holds(24):
+            if caller_holds(SYS_RESOURCE):
                 self.assertEqual(self.good(spec)["limit"], f"4096 {hard + 4096}")
             else:
                 self.refused(spec, "/process/rlimits/0", "RLIMIT_MEMLOCK", f"from {hard} to {hard + 4096}", "CAP_SYS_RESOURCE")
@@ -186,7 +161,7 @@ class OomScore(Case):
 
     def test_lowering_takes_a_capability(self):
         spec = self.bundle.spec(oomScoreAdj=-500, args=["/probe", "file", "/proc/self/oom_score_adj"])
-        if CapabilitySets.caller_holds(24):
+        if caller_holds(SYS_RESOURCE):
             self.assertEqual(self.good(spec)["file"], "-500")
         else:
             self.refused(spec, "/process/oomScoreAdj", "EACCES", "CAP_SYS_RESOURCE")
@@ -312,5 +287,53 @@ class Sysctl(Case):
         self.refused(spec, "/proc/sys/net/no/such", "ENOENT")
 
 
+class Rootless(Case):
+    """An ordinary user, whose user namespace maps him alone and denies setgroups(2)."""
+
+    UID = 12345
+
+    def setUp(self):
+        super().setUp()
+        self.bundle.as_user(self.UID)
+
+    def own(self, *words, namespaces=(), **process):
+        return add_own_namespace(add_namespaces(self.bundle.spec(args=["/probe", *words], **process), *namespaces), self.UID)
+
+    def test_root_inside(self):
+        answer = self.good(self.own("ids", ",", "env", "HOME", ",", "status", "CapEff", capabilities={
+            name: ["CAP_CHOWN", "CAP_KILL"] for name in ("bounding", "permitted", "effective")}))
+        self.assertEqual(answer.words("ids"), [0] * 6)
+        self.assertEqual(answer["env"], "/root")
+        self.assertEqual(int(answer["status"], 16), CHOWN | KILL)
+
+    def test_groups_that_can_not_be_set(self):
+        self.refused(self.own("groups", user={"uid": 0, "gid": 0, "additionalGids": [0]}), "/process/user/additionalGids", "newgidmap")
+
+    def test_the_callers_groups_stay_where_they_can_not_be_dropped(self):
+        self.assertEqual(len(self.good(self.own("groups"), extra_groups=[4]).words("groups")), 1)
+
+    def test_oom_score(self):
+        self.assertEqual(self.good(self.own("file", "/proc/self/oom_score_adj", oomScoreAdj=500))["file"], "500")
+        self.refused(self.own("ids", oomScoreAdj=-1000), "/process/oomScoreAdj", "CAP_SYS_RESOURCE")
+
+    def test_sysctl_and_clock(self):
+        spec = self.own("file", "/proc/sys/net/ipv4/ip_forward",
+                        namespaces=["network", "time"])
+        spec["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1"}
+        spec["linux"]["timeOffsets"] = {"boottime": {"secs": 777}}
+        self.assertEqual(self.good(spec)["file"], "1")
+        spec["process"]["args"] = ["/probe", "file", "/proc/self/timens_offsets"]
+        self.assertRegex(self.good(spec)["file"], r"boottime\s+777")
+
+    def test_limits(self):
+        spec = self.own("limit", str(resource.RLIMIT_NOFILE), rlimits=[{"type": "RLIMIT_NOFILE", "soft": 10, "hard": 20}])
+        self.assertEqual(self.good(spec)["limit"], "10 20")
+
+    def test_network_devices_are_out_of_reach(self):
+        spec = self.own("ids", namespaces=["network"])
+        spec["linux"]["netDevices"] = {"lo": {"name": "other"}}
+        self.refused(spec, "/linux/netDevices")
+
+
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=1)
+    main()

@@ -1,11 +1,17 @@
-// The systemd manager: a scope around a process that runs already.
+// The systemd manager: a bundle's group as a transient scope.
+//
+// systemd makes a scope around processes that run, while everything else here wants the group before the container's
+// first process exists: CLONE_INTO_CGROUP, mounts of the group, its limits. So a placeholder holds the scope until that
+// process has joined, as it joins any group: it does nothing, and dies with us.
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "linux_runtime/cgroup/inside.h"
 #include "linux_runtime/cgroup/make.h"
 #include "linux_runtime/cgroup/proc.h"
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::cgroup {
 namespace {
@@ -22,7 +28,7 @@ Result<std::string> AwaitScope(pid_t pid, const ScopeRequest& request) {
     if (path.ends_with("/" + request.name.unit)) return path;
     if (text.empty()) return Error(Code::kSystem, "wait for the scope " + request.name.unit + ": its process is gone");
     if (backoff.Wait()) continue;
-    return Error(Code::kSystem, "wait for the scope " + request.name.unit + ": systemd did not move the container's process into it")
+    return Error(Code::kSystem, "wait for the scope " + request.name.unit + ": systemd did not move its process there")
         .WithErrno(ETIMEDOUT)
         .WithHint("'systemctl status " + request.name.unit + "' may say why");
   }
@@ -38,44 +44,49 @@ Place PlaceOfScope(const Layout& layout, const std::string& path) {
   return place;
 }
 
-// v1: into the hierarchies in which systemd did not move the process.
-Result<void> Move(const Group& group, pid_t pid) {
-  for (const Directory* folder : group.Folders()) {
-    int result = folder->Write("cgroup.procs", std::to_string(pid));
-    if (result < 0) return sys::SystemError("move process " + std::to_string(pid) + " into " + folder->path(), -result);
+}  // namespace
+
+Result<void> Placeholder::Start() {
+  pid_ = sys::Fork();
+  if (pid_ == 0) {
+    sys::Prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Nobody is to wait for the end of a pipe that it holds.
+    sys::CloseRange(0, ~0U, 0);
+    for (;;) ::pause();
   }
+  if (pid_ < 0) return sys::SystemError("start the process that holds the container's scope", -pid_);
   return {};
 }
 
-}  // namespace
+void Placeholder::End() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);  // ours and not waited for, so that the number is still its own
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  pid_ = -1;
+}
 
-Result<void> BundleGroup::Adopt(pid_t pid) {
-  if (!inside_->pending) return {};
-  PendingScope pending = std::move(*inside_->pending);
-  inside_->pending.reset();
-  pending.request.pid = pid;
-  const Bus& bus = inside_->bus;
-  std::vector<std::string> start = StartScopeCall(pending.request);
+Result<void> BundleGroup::Inside::MakeScope(ScopeRequest request, const Hierarchy& hierarchy) {
+  unit = request.name.unit;
+  MXC_TRY(placeholder.Start());
+  request.pid = placeholder.pid();
+  std::vector<std::string> start = StartScopeCall(request);
   if (auto first = CallSystemd(bus, start); !first) {
     // A unit of this name that failed earlier stays in systemd's memory until it is forgotten.
-    if (!CallSystemd(bus, ResetFailedCall(inside_->unit))) return first;
+    if (!CallSystemd(bus, ResetFailedCall(unit))) return first;
     MXC_TRY_AS("make the container's scope", CallSystemd(bus, start));
   }
-  std::string path = MXC_TRY(AwaitScope(pid, pending.request));
-  Place place = PlaceOfScope(pending.hierarchy.layout(), path);
-  inside_->group.emplace(MXC_TRY(CreateAt(pending.hierarchy, place, {.may_lack = inside_->rootless, .in_use = true})));
-  Group& group = *inside_->group;
-  if (!group.v2()) MXC_TRY(Move(group, pid));
-  MXC_TRY(CheckControllers(group, pending.settings, pending.hierarchy));
-  MXC_TRY(group.Write(pending.settings, inside_->notes));
-  return inside_->SetDevices(pending.rules, false);
+  std::string path = MXC_TRY(AwaitScope(request.pid, request));
+  Place place = PlaceOfScope(hierarchy.layout(), path);
+  group.emplace(MXC_TRY(CreateAt(hierarchy, place, {.may_lack = rootless, .in_use = true})));
+  return {};
 }
 
 // The unit ends when its last process has; stopping it makes systemd remove its groups. That it is gone already is what
 // delete wants, so the answer is not looked at: Destroy finds what is left.
-void BundleGroup::StopScope() {
-  (void)CallSystemd(inside_->bus, StopUnitCall(inside_->unit));
-  (void)CallSystemd(inside_->bus, ResetFailedCall(inside_->unit));
+void BundleGroup::Inside::StopScope() {
+  placeholder.End();
+  (void)CallSystemd(bus, StopUnitCall(unit));
+  (void)CallSystemd(bus, ResetFailedCall(unit));
 }
 
 }  // namespace mxc::cgroup

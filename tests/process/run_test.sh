@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: process_test.sh TEST.PY PROGRAM…. The mounts of the test stay in a mount namespace of its own.
+# Usage: run_test.sh TEST.PY PROGRAM…. Mounts and network devices of the test stay in namespaces of its own.
 here=$(dirname "$0")
 if [ "$(id -u)" != 0 ]; then
   echo "SKIP: tests of a bundle's process: they need root, to make containers without and with a user namespace"
@@ -7,4 +7,4 @@ if [ "$(id -u)" != 0 ]; then
 fi
 test=$1
 shift
-exec unshare --mount --propagation private python3 "$here/$test" "$@"
+exec unshare --mount --net --propagation private python3 "$here/$test" "$@"

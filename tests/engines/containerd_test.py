@@ -33,7 +33,7 @@ def terminal(engine):
     started.send(b"tty; echo $((40+2))\n")
     started.expect(rb"/dev/pts/0\r+\n")
     started.expect(rb"42\r+\n")
-    check(eventually(lambda: _size(started) == b"29 91", 5), "the size of the terminal is the caller's")
+    check(eventually(lambda: _size(started) == b"29 91", 20), "the size of the terminal is the caller's")
     started.send(b"exit 5\n")
     equal(started.end(), 5, "exit status")
 
@@ -59,9 +59,9 @@ def task_exec_ps_and_kill(engine):
         equal(len(pids), 2, "processes")
         check(engine.pid("c") in pids, f"{engine.pid('c')} is not among {pids}")
         engine.ctr("task", "kill", "--signal", "KILL", "--exec-id", "bg", "c").expect()
-        check(eventually(lambda: len(engine.ctr("task", "ps", "c").expect().text.splitlines()) == 2, 5), "the exec lives on")
+        check(eventually(lambda: len(engine.ctr("task", "ps", "c").expect().text.splitlines()) == 2, 20), "the exec lives on")
         engine.ctr("task", "kill", "--signal", "KILL", "c").expect()
-        check(eventually(lambda: engine.status("c") == "STOPPED", 5), "not stopped")
+        check(eventually(lambda: engine.status("c") == "STOPPED", 20), "not stopped")
         contains(engine.ctr("task", "kill", "--signal", "KILL", "c").err, "process already finished: not found", "killed a second time")
         engine.ctr("task", "delete", "c")
         contains(engine.ctr("task", "kill", "c").err, "not found", "killed after delete")
@@ -70,9 +70,9 @@ def task_exec_ps_and_kill(engine):
 @root
 def kill_all(engine):
     with engine.background("c", command=["sh", "-c", "sleep 1000 & sleep 1000"]):
-        check(eventually(lambda: len(engine.ctr("task", "ps", "c").expect().text.splitlines()) == 4, 5), "no three processes")
+        check(eventually(lambda: len(engine.ctr("task", "ps", "c").expect().text.splitlines()) == 4, 20), "no three processes")
         engine.ctr("task", "kill", "--all", "--signal", "KILL", "c").expect()
-        check(eventually(lambda: engine.status("c") == "STOPPED", 5), "not stopped")
+        check(eventually(lambda: engine.status("c") == "STOPPED", 20), "not stopped")
 
 
 @root
@@ -82,7 +82,7 @@ def pause_and_resume(engine):
         def count():
             return engine.ctr("task", "exec", "--exec-id", "e", "c", "cat", "/tmp/n").text
 
-        check(eventually(count, 5), "it does not count")
+        check(eventually(count, 20), "it does not count")
         engine.ctr("task", "pause", "c").expect()
         equal(engine.status("c"), "PAUSED")
         with open(f"/proc/{engine.pid('c')}/stat", encoding="utf-8") as file:
@@ -93,7 +93,7 @@ def pause_and_resume(engine):
         engine.ctr("task", "resume", "c").expect()
         equal(engine.status("c"), "RUNNING")
         first = count()
-        check(eventually(lambda: count() != first, 5), "it does not go on")
+        check(eventually(lambda: count() != first, 20), "it does not go on")
 
 
 @root
@@ -143,7 +143,7 @@ def shim_killed(engine):
         pid = engine.pid("c")
         shim = next(one for one, name in processes_below(os.getpid()).items() if name.startswith("containerd-shim"))
         os.kill(shim, signal.SIGKILL)
-        check(eventually(lambda: not os.path.exists(f"/proc/{pid}") or _state(pid) == "Z", 10), "containerd did not remove the container")
+        check(eventually(lambda: not os.path.exists(f"/proc/{pid}") or _state(pid) == "Z", 20), "containerd did not remove the container")
 
 
 def _state(pid):

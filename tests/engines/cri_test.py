@@ -45,7 +45,7 @@ class Pod:
         return made
 
     def ended(self, container):
-        check(eventually(lambda: self.client.status(container)[0] == cri.EXITED, 10), "the container does not end")
+        check(eventually(lambda: self.client.status(container)[0] == cri.EXITED, 20), "the container does not end")
         return self.client.status(container)[1]
 
 
@@ -133,7 +133,7 @@ def limits_and_their_update(engine):
 def stop_gives_time(engine):
     with Pod(engine) as pod:
         made = pod.container("sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done")
-        check(eventually(lambda: log_of(engine, "c"), 5), "not ready")
+        check(eventually(lambda: log_of(engine, "c"), 20), "not ready")
         pod.client.call("StopContainer", {1: made, 2: 10})
         equal(pod.client.status(made), (cri.EXITED, 5))
 

@@ -32,7 +32,7 @@ def terminal(engine):
 def life_of_a_container(engine):
     script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"
     with engine.background("one", "--memory", "64m", command=["sh", "-c", script]):
-        check(eventually(lambda: "ready" in engine.docker("logs", "one").text, 5), "not ready")
+        check(eventually(lambda: "ready" in engine.docker("logs", "one").text, 20), "not ready")
         ended = engine.docker("exec", "--user", "1000", "--env", "A=b", "one", "sh", "-c", "id -u; echo $A; exit 9")
         equal((ended.code, ended.text), (9, "1000\nb\n"))
         contains(engine.docker("top", "one").expect().text, "trap")
@@ -47,7 +47,7 @@ def life_of_a_container(engine):
         equal(engine.inspect("one", "{{.State.ExitCode}}"), "5")
         engine.docker("start", "one").expect()
         engine.docker("kill", "one").expect()
-        check(eventually(lambda: engine.inspect("one", "{{.State.ExitCode}}") == "137", 5), "not killed")
+        check(eventually(lambda: engine.inspect("one", "{{.State.ExitCode}}") == "137", 20), "not killed")
 
 
 @root

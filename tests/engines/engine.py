@@ -100,7 +100,7 @@ class Engine:
             options.setdefault(stream, subprocess.DEVNULL if stream == "stdin" else subprocess.PIPE)
         return subprocess.Popen(command, env=self.environment(), cwd=self.work, **options)
 
-    def command(self, *command, input=None, timeout=60, **options):
+    def command(self, *command, input=None, timeout=180, **options):
         """Runs a command to its end. A time-out here is a failure of the test."""
         if input is not None:
             options["stdin"] = subprocess.PIPE
@@ -199,7 +199,7 @@ def _run_case(engine, function, known):
     try:
         function(engine)
         engine.clean()
-        if not eventually(lambda: known.issuperset(engine.leftovers()), 2.0):
+        if not eventually(lambda: known.issuperset(engine.leftovers()), 20.0):
             left = sorted(set(engine.leftovers()) - known)
             known.update(left)
             check(False, f"{len(left)} left over: " + "; ".join(left[:4]))

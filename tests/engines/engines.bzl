@@ -9,7 +9,7 @@ def engine_test(name, data = []):
     """
     native.sh_test(
         name = name,
-        size = "medium",
+        size = "large",
         srcs = [name + ".py"],
         args = ["$(rootpath %s)" % RUNTIME],
         data = [

@@ -57,7 +57,7 @@ def terminal_of_run(engine):
     terminal.expect(rb"31 97\r\n")
     terminal.resize(40, 120)
     terminal.process.send_signal(signal.SIGWINCH)
-    check(eventually(lambda: _size(terminal) == b"40 120", 5), "the size of the terminal follows the caller's")
+    check(eventually(lambda: _size(terminal) == b"40 120", 20), "the size of the terminal follows the caller's")
     terminal.send(b"sleep 100; echo $?\n")
     time.sleep(0.3)
     terminal.send(b"\x03")
@@ -139,7 +139,7 @@ def exec_confines_as_run_does(engine):
     )
     options = ["--cap-drop", "all", "--cap-add", "chown", "--security-opt", "no-new-privileges"]
     with engine.background("c", *options, command=["sh", "-c", f"{what}; sleep 1000"]):
-        check(eventually(lambda: "uts:" in engine.podman("logs", "c").text, 5), "no output")
+        check(eventually(lambda: "uts:" in engine.podman("logs", "c").text, 20), "no output")
         of_run, of_exec = (engine.podman(*words).expect().text.split("\n") for words in (["logs", "c"], ["exec", "c", "sh", "-c", what]))
         equal(of_exec, of_run, "status, cgroups and namespaces of exec")
 
@@ -150,7 +150,7 @@ def exec_on_a_terminal(engine):
         terminal = Terminal(engine, *engine.podman_command("exec", "-it", "c", "sh"), rows=33, columns=99)
         terminal.send(b"tty; stty size\n")
         terminal.expect(rb"/dev/pts/\d+\r\n")
-        check(eventually(lambda: _size(terminal) == b"33 99", 5), "the size of the terminal is the caller's")
+        check(eventually(lambda: _size(terminal) == b"33 99", 20), "the size of the terminal is the caller's")
         terminal.send(b"exit 4\n")
         equal(terminal.end(), 4, "exit status")
 
@@ -159,7 +159,7 @@ def exec_on_a_terminal(engine):
 def exec_detached_top_and_inspect(engine):
     with engine.background("c"):
         engine.podman("exec", "--detach", "c", "sleep", "2000").expect()
-        check(eventually(lambda: "sleep 2000" in engine.podman("top", "c", "args").expect().text, 5), "top does not show the exec")
+        check(eventually(lambda: "sleep 2000" in engine.podman("top", "c", "args").expect().text, 20), "top does not show the exec")
         contains(engine.podman("top", "c", "pid", "args").expect().text, "sleep 1000")
         equal(engine.inspect("c", "{{len .ExecIDs}}"), "1", "exec sessions")
 
@@ -168,13 +168,13 @@ def exec_detached_top_and_inspect(engine):
 def stop_kill_and_signals(engine):
     trap = "trap 'echo usr1' USR1; trap 'echo term; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
     with engine.background("c", command=["sh", "-c", trap]):
-        check(eventually(lambda: "ready" in engine.podman("logs", "c").text, 5), "not ready")
+        check(eventually(lambda: "ready" in engine.podman("logs", "c").text, 20), "not ready")
         engine.podman("kill", "--signal", "USR1", "c").expect()
-        check(eventually(lambda: "usr1" in engine.podman("logs", "c").text, 5), "USR1 did not arrive")
+        check(eventually(lambda: "usr1" in engine.podman("logs", "c").text, 20), "USR1 did not arrive")
         engine.podman("stop", "--time", "10", "c").expect()
         equal(engine.inspect("c", "{{.State.ExitCode}}"), "5", "exit status of the stopped container")
         engine.podman("start", "c").expect()
-        check(eventually(lambda: engine.podman("logs", "c").text.count("ready") == 2, 5), "not ready again")
+        check(eventually(lambda: engine.podman("logs", "c").text.count("ready") == 2, 20), "not ready again")
         engine.podman("restart", "--time", "5", "c").expect()
         equal(engine.inspect("c", "{{.State.Running}}"), "true", "running after restart")
         engine.podman("kill", "c").expect()
@@ -205,7 +205,7 @@ def paused_container_stands_still(engine):
             with open(os.path.join(engine.work, "t", "count"), encoding="utf-8") as file:
                 return file.read()
 
-        check(eventually(lambda: os.path.exists(os.path.join(engine.work, "t", "count")), 5), "it does not count")
+        check(eventually(lambda: os.path.exists(os.path.join(engine.work, "t", "count")), 20), "it does not count")
         engine.podman("pause", "c").expect()
         equal(engine.inspect("c", "{{.State.Status}}"), "paused")
         before = count()
@@ -213,7 +213,7 @@ def paused_container_stands_still(engine):
         equal(count(), before, "count while paused")
         check(engine.podman("exec", "c", "true").code != 0, "exec in a paused container succeeds")
         engine.podman("unpause", "c").expect()
-        check(eventually(lambda: count() != before, 5), "it does not go on")
+        check(eventually(lambda: count() != before, 20), "it does not go on")
         engine.podman("pause", "c").expect()
         engine.podman("rm", "--force", "--time", "0", "c").expect(0, "removing a paused container")
         engine.podman("run", "--detach", "--name", "c", IMAGE, "true")
@@ -265,7 +265,7 @@ def killed_conmon(engine):
         os.kill(conmon, signal.SIGKILL)
         equal(engine.podman("exec", "c", "echo", "alive").expect().text, "alive\n", "exec without conmon")
         os.kill(pid, signal.SIGKILL)
-        check(eventually(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 5), "the container did not come to us, the next subreaper")
+        check(eventually(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 20), "the container did not come to us, the next subreaper")
         # podman waits 5 s for what conmon would have written, and then takes the container as ended.
         engine.podman("stop", "c")
         engine.podman("start", "c").expect(0, "starting it again")

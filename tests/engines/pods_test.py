@@ -31,7 +31,7 @@ def members_share_namespaces(engine):
     # infra, a, and here the shell, ls and grep.
     equal(out.split("\0")[-1], "5\n", "processes that a member sees")
     engine.podman("pod", "stop", "--time", "0", "p").expect()
-    check(eventually(lambda: engine.inspect("a", "{{.State.Status}}") == "exited", 5), "a still runs")
+    check(eventually(lambda: engine.inspect("a", "{{.State.Status}}") == "exited", 20), "a still runs")
     engine.podman("pod", "start", "p").expect()
     equal(engine.inspect("a", "{{.State.Status}}"), "running", "after start of the pod")
     engine.podman("pod", "rm", "--force", "--time", "0", "p").expect()
@@ -67,7 +67,7 @@ def pod_is_paused_limited_and_killed(engine):
     equal(engine.inspect("a", "{{.State.Status}}"), "running")
     contains(engine.podman("pod", "stats", "--no-stream", "p").expect().text, "a ")
     engine.podman("pod", "kill", "p").expect()
-    check(eventually(lambda: not os.path.exists(f"/proc/{pid}"), 5), "a lives on")
+    check(eventually(lambda: not os.path.exists(f"/proc/{pid}"), 20), "a lives on")
     engine.podman("pod", "rm", "--force", "--time", "0", "p").expect()
 
 

@@ -4,7 +4,7 @@ import os
 import time
 
 
-def eventually(condition, seconds=5.0):
+def eventually(condition, seconds=20.0):
     """Whether condition() holds within that time; its value when it does."""
     end = time.monotonic() + seconds
     while True:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True
 from containerd import Containerd  # noqa: E402
@@ -87,6 +88,7 @@ def pause_and_resume(engine):
         equal(engine.status("c"), "PAUSED")
         with open(f"/proc/{engine.pid('c')}/stat", encoding="utf-8") as file:
             before = file.read().split()[13:15]
+        time.sleep(0.3)
         with open(f"/proc/{engine.pid('c')}/stat", encoding="utf-8") as file:
             equal(file.read().split()[13:15], before, "CPU time while paused")
         contains(engine.ctr("task", "exec", "--exec-id", "e", "c", "true").err, "paused")

@@ -21,7 +21,8 @@ Error StillRunning(const Directory& group, const char* what, const char* why) {
 }
 
 // Waits until `key` of cgroup.events is `value`; the kernel wakes who polls it at each change.
-Result<void> AwaitEvent(const Directory& group, const char* key, uint64_t value, Milliseconds patience, const char* what) {
+Result<void> AwaitEvent(const Directory& group, const char* key, uint64_t value, Milliseconds patience,
+                        const char* what) {
   sys::UniqueFd events = MXC_TRY(group.OpenFile("cgroup.events", O_RDONLY));
   auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
@@ -42,7 +43,8 @@ Result<void> FreezeV1(const Directory& group, bool frozen, Milliseconds patience
   for (;;) {
     // Written again each time: a task that forked meanwhile is caught by the next order only.
     int result = group.Write("freezer.state", order);
-    if (result < 0) return sys::SystemError("write " + std::string(order) + " to " + group.path() + "/freezer.state", -result);
+    if (result < 0)
+      return sys::SystemError("write " + std::string(order) + " to " + group.path() + "/freezer.state", -result);
     std::string state = MXC_TRY(group.Read("freezer.state"));
     if (state.starts_with(order)) return {};
     if (!backoff.Wait()) {
@@ -64,7 +66,8 @@ Result<void> Group::Freeze(bool frozen, Milliseconds patience) {
     return done;
   }
   const Part* part = Find(kFreezer);
-  if (part == nullptr) return Error(Code::kUnsupported, "freeze the sandbox: its cgroup was made without the v1 freezer");
+  if (part == nullptr)
+    return Error(Code::kUnsupported, "freeze the sandbox: its cgroup was made without the v1 freezer");
   return FreezeV1(part->self, frozen, patience);
 }
 
@@ -94,8 +97,9 @@ Result<void> Group::Signal(int signal) const {
   std::vector<std::pair<int, sys::UniqueFd>> opened;
   for (int pid : before) {
     if (pid == 0 || pid == ::getpid()) {
-      return Error(Code::kRefused, "signal the cgroup " + parts_[0].self.path() + ": " +
-                                       (pid == 0 ? "it holds a process that this pid namespace can't see" : "it is our own"));
+      return Error(Code::kRefused,
+                   "signal the cgroup " + parts_[0].self.path() + ": " +
+                       (pid == 0 ? "it holds a process that this pid namespace can't see" : "it is our own"));
     }
     int fd = sys::PidfdOpen(pid);
     if (fd >= 0) opened.emplace_back(pid, sys::UniqueFd(fd));

@@ -23,7 +23,8 @@ Result<void> HandOn(const Directory& directory, Controllers wanted) {
     int result = directory.Write("cgroup.subtree_control", order);
     if (result < 0) {
       return sys::SystemError("write '" + order + "' to " + directory.path() + "/cgroup.subtree_control", -result)
-          .WithHint(result == -EBUSY ? "the group holds processes itself; move them to a child group" : "enable it above");
+          .WithHint(result == -EBUSY ? "the group holds processes itself; move them to a child group"
+                                     : "enable it above");
     }
   }
   return {};
@@ -39,7 +40,8 @@ Result<Directory> V2Parent(const Hierarchy& hierarchy, Controllers wanted) {
   auto ours = parent.Child(make);
   if (!ours) {
     int result = parent.Make(make);
-    if (result < 0 && result != -EEXIST) return sys::SystemError("make the cgroup " + parent.path() + "/" + make, -result);
+    if (result < 0 && result != -EEXIST)
+      return sys::SystemError("make the cgroup " + parent.path() + "/" + make, -result);
     ours = parent.Child(make);
     if (!ours) return ours;
   }
@@ -55,7 +57,8 @@ Result<void> CheckName(const std::string& name) {
   bool plain = !name.empty() && name.size() <= 255 && name[0] != '.' && name.find('/') == std::string::npos &&
                name.find('\n') == std::string::npos && name.find('\0') == std::string::npos;
   if (plain) return {};
-  return Error(Code::kInvalid, "make a cgroup: '" + name + "' is not a name: 1 to 255 bytes, no '/', not starting with '.'");
+  return Error(Code::kInvalid,
+               "make a cgroup: '" + name + "' is not a name: 1 to 255 bytes, no '/', not starting with '.'");
 }
 
 }  // namespace
@@ -63,7 +66,8 @@ Result<void> CheckName(const std::string& name) {
 Result<void> Group::Add(Directory parent, const std::string& name, Controllers controllers) {
   int result = parent.Make(name);
   if (result == -EEXIST) {
-    return Error(Code::kRefused, "make the cgroup " + parent.path() + "/" + name + ": it exists: a sandbox of this name runs")
+    return Error(Code::kRefused,
+                 "make the cgroup " + parent.path() + "/" + name + ": it exists: a sandbox of this name runs")
         .WithErrno(EEXIST)
         .WithHint("choose another name, or delete that sandbox");
   }

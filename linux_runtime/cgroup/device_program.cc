@@ -25,9 +25,13 @@ class Assembler {
   void Load(uint8_t into, size_t offset) {
     Add(Instruction(BPF_LDX | BPF_MEM | BPF_W, into, kContext, static_cast<int16_t>(offset), 0));
   }
-  void Set(uint8_t into, uint32_t value) { Add(Instruction(BPF_ALU64 | BPF_MOV | BPF_K, into, 0, 0, static_cast<int32_t>(value))); }
+  void Set(uint8_t into, uint32_t value) {
+    Add(Instruction(BPF_ALU64 | BPF_MOV | BPF_K, into, 0, 0, static_cast<int32_t>(value)));
+  }
   void Copy(uint8_t into, uint8_t from) { Add(Instruction(BPF_ALU64 | BPF_MOV | BPF_X, into, from, 0, 0)); }
-  void And(uint8_t into, uint32_t mask) { Add(Instruction(BPF_ALU64 | BPF_AND | BPF_K, into, 0, 0, static_cast<int32_t>(mask))); }
+  void And(uint8_t into, uint32_t mask) {
+    Add(Instruction(BPF_ALU64 | BPF_AND | BPF_K, into, 0, 0, static_cast<int32_t>(mask)));
+  }
   void ShiftRight(uint8_t into, int32_t bits) { Add(Instruction(BPF_ALU64 | BPF_RSH | BPF_K, into, 0, 0, bits)); }
   // Jumps to the next rule; where that is isn't known yet.
   void ToNextUnless(uint8_t is, int32_t value) { AddOpen(BPF_JMP | BPF_JNE | BPF_K, is, value); }

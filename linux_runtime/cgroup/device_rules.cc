@@ -8,15 +8,14 @@ namespace mxc::cgroup {
 namespace {
 
 constexpr DeviceRule kDefaults[] = {
-    {true, 'c', -1, -1, kMknod},    {true, 'b', -1, -1, kMknod},
-    {true, 'c', 1, 3, kAllAccess},    // null
-    {true, 'c', 1, 8, kAllAccess},    // random
-    {true, 'c', 1, 7, kAllAccess},    // full
-    {true, 'c', 5, 0, kAllAccess},    // tty
-    {true, 'c', 1, 5, kAllAccess},    // zero
-    {true, 'c', 1, 9, kAllAccess},    // urandom
-    {true, 'c', 136, -1, kAllAccess},  // pts/*
-    {true, 'c', 5, 2, kAllAccess},    // ptmx
+    {true, 'c', -1, -1, kMknod},      {true, 'b', -1, -1, kMknod}, {true, 'c', 1, 3, kAllAccess},  // null
+    {true, 'c', 1, 8, kAllAccess},                                                                 // random
+    {true, 'c', 1, 7, kAllAccess},                                                                 // full
+    {true, 'c', 5, 0, kAllAccess},                                                                 // tty
+    {true, 'c', 1, 5, kAllAccess},                                                                 // zero
+    {true, 'c', 1, 9, kAllAccess},                                                                 // urandom
+    {true, 'c', 136, -1, kAllAccess},                                                              // pts/*
+    {true, 'c', 5, 2, kAllAccess},                                                                 // ptmx
 };
 
 Error BadRule(size_t index, const std::string& why) {
@@ -34,10 +33,17 @@ Result<uint8_t> Access(const std::string& letters, size_t index) {
   uint8_t access = 0;
   for (char letter : letters) {
     switch (letter) {
-      case 'r': access |= kReadDevice; break;
-      case 'w': access |= kWriteDevice; break;
-      case 'm': access |= kMknod; break;
-      default: return BadRule(index, "access '" + letters + "' has other letters than r, w and m");
+      case 'r':
+        access |= kReadDevice;
+        break;
+      case 'w':
+        access |= kWriteDevice;
+        break;
+      case 'm':
+        access |= kMknod;
+        break;
+      default:
+        return BadRule(index, "access '" + letters + "' has other letters than r, w and m");
     }
   }
   if (access == 0) return BadRule(index, "access is empty, which says nothing");
@@ -70,9 +76,9 @@ Result<void> TakeOut(DeviceTable& table, const DeviceRule& rule) {
       continue;
     }
     if (!Covers(rule.major, major) || !Covers(rule.minor, minor)) {
-      return Error(Code::kUnsupported, "linux.resources.devices: '" + Line(rule.type, rule.major, rule.minor, rule.access) +
-                                           "' takes a part out of '" + Line(type, major, minor, access) +
-                                           "', which cgroup v1 can't do")
+      return Error(Code::kUnsupported,
+                   "linux.resources.devices: '" + Line(rule.type, rule.major, rule.minor, rule.access) +
+                       "' takes a part out of '" + Line(type, major, minor, access) + "', which cgroup v1 can't do")
           .WithHint("name the devices one by one");
     }
     access = static_cast<uint8_t>(access & ~rule.access);
@@ -104,7 +110,8 @@ Result<std::vector<DeviceRule>> DeviceRules(const std::vector<oci::DeviceCgroup>
     const oci::DeviceCgroup& one = given[i];
     DeviceRule rule;
     rule.allow = one.allow;
-    if (one.type.size() > 1 || (one.type.size() == 1 && std::string_view("abc").find(one.type[0]) == std::string_view::npos)) {
+    if (one.type.size() > 1 ||
+        (one.type.size() == 1 && std::string_view("abc").find(one.type[0]) == std::string_view::npos)) {
       return BadRule(i, "type '" + one.type + "' is not a, b or c");
     }
     rule.type = one.type.empty() ? 'a' : one.type[0];

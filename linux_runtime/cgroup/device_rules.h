@@ -22,7 +22,7 @@ inline constexpr uint8_t kMknod = 1, kReadDevice = 2, kWriteDevice = 4, kAllAcce
 
 struct DeviceRule {
   bool allow = false;
-  char type = 'a';  // a: b and c
+  char type = 'a';                 // a: b and c
   int64_t major = -1, minor = -1;  // -1: any
   uint8_t access = 0;
   bool operator==(const DeviceRule&) const = default;

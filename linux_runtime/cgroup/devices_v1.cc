@@ -11,8 +11,9 @@ Result<void> WriteRules(const Directory& group, const char* file, const std::vec
   int taken = group.WriteEach(file, rules, error);
   if (taken == static_cast<int>(rules.size())) return {};
   if (taken < 0) return sys::SystemError("linux.resources.devices: open " + group.path() + "/" + file, -taken);
-  Error failed = sys::SystemError("linux.resources.devices: write '" + rules[static_cast<size_t>(taken)] + "' to " + group.path() +
-                                      "/" + file, error);
+  Error failed = sys::SystemError(
+      "linux.resources.devices: write '" + rules[static_cast<size_t>(taken)] + "' to " + group.path() + "/" + file,
+      error);
   return std::move(failed).WithHint("a group above may allow less, or the caller is not root of the host");
 }
 

@@ -22,7 +22,8 @@ Result<sys::UniqueFd> Load(const std::vector<bpf_insn>& code) {
   if (program != -EINVAL && program != -EACCES) return error;
   // Once more for the verifier's words, of which the last are the reason.
   std::string log(65536, '\0');
-  if (int again = sys::BpfLoadDevices(code.data(), count, kProgramName, log.data(), static_cast<uint32_t>(log.size())); again >= 0) {
+  if (int again = sys::BpfLoadDevices(code.data(), count, kProgramName, log.data(), static_cast<uint32_t>(log.size()));
+      again >= 0) {
     return sys::UniqueFd(again);
   }
   log.resize(std::strlen(log.c_str()));
@@ -52,7 +53,9 @@ Result<void> SetDevicesV2(const Directory& group, const std::vector<DeviceRule>&
   sys::UniqueFd directory = MXC_TRY(group.OpenFile(".", O_RDONLY | O_DIRECTORY));
   sys::UniqueFd ours = MXC_TRY(FindOurs(directory.get(), group));
   int result = sys::BpfAttachDevices(directory.get(), program.get(), ours.get());
-  if (result < 0) return sys::SystemError("linux.resources.devices: attach the program that checks devices to " + group.path(), -result);
+  if (result < 0)
+    return sys::SystemError("linux.resources.devices: attach the program that checks devices to " + group.path(),
+                            -result);
   return {};
 }
 

@@ -87,10 +87,12 @@ int Remove(int parent, const char* name) {
   sys::UniqueFd self(sys::OpenAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (!self.valid()) return -error;
   bool below = false;
-  int result = Walk(self.get(), [](int) {}, [&](int above, const char* child) {
-    below = true;
-    ::unlinkat(above, child, AT_REMOVEDIR);
-  });
+  int result = Walk(
+      self.get(), [](int) {},
+      [&](int above, const char* child) {
+        below = true;
+        ::unlinkat(above, child, AT_REMOVEDIR);
+      });
   if (result < 0) return result;
   if (!below) return -error;
   return ::unlinkat(parent, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
@@ -184,12 +186,15 @@ Result<std::vector<int>> Directory::ProcessesBelow() const {
   int failed = AppendProcesses(fd_.get(), pids);
   if (failed < 0) return sys::SystemError("read " + path_ + "/cgroup.procs", -failed);
   bool top = true;
-  int result = Walk(fd_.get(), [&](int group) {
-    // One below may have been removed meanwhile.
-    if (!top && failed == 0) failed = AppendProcesses(group, pids);
-    if (failed == -ENOENT) failed = 0;
-    top = false;
-  }, [](int, const char*) {});
+  int result = Walk(
+      fd_.get(),
+      [&](int group) {
+        // One below may have been removed meanwhile.
+        if (!top && failed == 0) failed = AppendProcesses(group, pids);
+        if (failed == -ENOENT) failed = 0;
+        top = false;
+      },
+      [](int, const char*) {});
   if (result == 0) result = failed;
   if (result < 0) return sys::SystemError("read the processes below " + path_, -result);
   return pids;
@@ -211,14 +216,18 @@ int Directory::WriteEach(const char* file, const std::vector<std::string>& value
 }
 
 void Directory::WriteBelow(const char* file, std::string_view value) const {
-  Walk(fd_.get(), [&](int group) {
-    sys::UniqueFd fd(sys::OpenAt(group, file, O_WRONLY | O_NOFOLLOW));
-    if (fd.valid()) sys::Write(fd.get(), value.data(), value.size());
-  }, [](int, const char*) {});
+  Walk(
+      fd_.get(),
+      [&](int group) {
+        sys::UniqueFd fd(sys::OpenAt(group, file, O_WRONLY | O_NOFOLLOW));
+        if (fd.valid()) sys::Write(fd.get(), value.data(), value.size());
+      },
+      [](int, const char*) {});
 }
 
 Result<sys::UniqueFd> Directory::OpenFile(const char* file, int flags) const {
-  int fd = sys::OpenAt(fd_.get(), file, flags | O_NOFOLLOW | ((flags & O_ACCMODE) == O_RDONLY ? 0 : extra_flags_), 0600);
+  int fd =
+      sys::OpenAt(fd_.get(), file, flags | O_NOFOLLOW | ((flags & O_ACCMODE) == O_RDONLY ? 0 : extra_flags_), 0600);
   if (fd < 0) return sys::SystemError("open " + path_ + "/" + file, -fd);
   return sys::UniqueFd(fd);
 }

@@ -24,7 +24,8 @@ Result<std::vector<Below>> ReadBelow(const std::vector<std::string>& words, bool
     if (colon != std::string::npos) {
       below.controllers = ParseControllers(word.substr(0, colon));
       if (v2 || below.controllers == 0) {
-        return Error(Code::kUsage, "--cgroup " + word + ": " + (v2 ? "cgroup v2 has one tree for all controllers" : "no such controller"));
+        return Error(Code::kUsage, "--cgroup " + word + ": " +
+                                       (v2 ? "cgroup v2 has one tree for all controllers" : "no such controller"));
       }
     }
     below.path = word.substr(colon == std::string::npos ? 0 : colon + 1);

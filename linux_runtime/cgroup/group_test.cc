@@ -107,7 +107,8 @@ TEST_CASE("a name that is taken or no name is refused") {
   tree.Folder("pids/mxc-a");
   CHECK(Create(hierarchy, "mxc-a", limits).error().system_errno() == EEXIST);
   CHECK(fs::exists(tree.Path("pids/mxc-a")));
-  for (const char* name : {"", ".", "..", "a/b", "../x", "a\nb"}) CHECK(Create(hierarchy, name, limits).error().code() == Code::kInvalid);
+  for (const char* name : {"", ".", "..", "a/b", "../x", "a\nb"})
+    CHECK(Create(hierarchy, name, limits).error().code() == Code::kInvalid);
 }
 
 TEST_CASE("a group that was joined by nobody goes with its owner; a released one stays") {
@@ -176,7 +177,10 @@ TEST_CASE("v2: a parent that holds processes offers only what it hands on alread
   CHECK(hierarchy.why_not().find("does not hand on cpu") != std::string::npos);
   Limits limits;
   limits.cpu_quota_us = 100'000;
-  CHECK(Create(hierarchy, "mxc-a", limits).error().message().starts_with("linux.resources.cpu.quota: the cgroup controller cpu"));
+  CHECK(Create(hierarchy, "mxc-a", limits)
+            .error()
+            .message()
+            .starts_with("linux.resources.cpu.quota: the cgroup controller cpu"));
 }
 
 TEST_CASE("v2 as root without systemd: a group of ours at the top, made once") {

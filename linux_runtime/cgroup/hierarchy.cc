@@ -37,10 +37,16 @@ Hierarchy Hierarchy::From(const Layout& layout, uid_t euid, int extra_flags) {
   hierarchy.layout_ = layout;
   hierarchy.extra_flags_ = extra_flags;
   switch (layout.version) {
-    case Version::kNone: hierarchy.why_not_ = "no cgroup file system is mounted; mount one at /sys/fs/cgroup"; break;
+    case Version::kNone:
+      hierarchy.why_not_ = "no cgroup file system is mounted; mount one at /sys/fs/cgroup";
+      break;
     case Version::kV1:
-    case Version::kHybrid: hierarchy.FindV1(); break;
-    case Version::kV2: hierarchy.FindV2(euid); break;
+    case Version::kHybrid:
+      hierarchy.FindV1();
+      break;
+    case Version::kV2:
+      hierarchy.FindV2(euid);
+      break;
   }
   return hierarchy;
 }
@@ -59,9 +65,11 @@ void Hierarchy::FindV1() {
   Controllers missing = kBasic & ~available_;
   if (missing == 0) return;
   if (!denied.empty()) {
-    why_not_ = "no delegation: " + denied + " can't be written by this user; run as root, or boot with cgroup v2 and systemd";
+    why_not_ =
+        "no delegation: " + denied + " can't be written by this user; run as root, or boot with cgroup v2 and systemd";
   } else if (!layout_.unreachable.empty()) {
-    why_not_ = "the mounts of " + layout_.unreachable + " don't show the caller's own group (a container's view); mount its cgroups";
+    why_not_ = "the mounts of " + layout_.unreachable +
+               " don't show the caller's own group (a container's view); mount its cgroups";
   } else {
     why_not_ = "this kernel or host has no cgroup controller " + ControllerNames(missing & ~seen);
   }
@@ -89,7 +97,8 @@ bool Hierarchy::TryV2Parent(const std::string& path) {
 void Hierarchy::FindV2(uid_t euid) {
   const std::string& mount = layout_.v2_mount;
   if (layout_.v2_own.empty()) {
-    why_not_ = "the cgroup mount at " + mount + " does not show the caller's own group; mount it inside this cgroup namespace";
+    why_not_ =
+        "the cgroup mount at " + mount + " does not show the caller's own group; mount it inside this cgroup namespace";
     return;
   }
   auto ancestors = [&](auto accept) {
@@ -109,14 +118,17 @@ void Hierarchy::FindV2(uid_t euid) {
       found = true;
     }
   }
-  if (!found) found = ancestors([](const std::string& path) { return Writable(path) && Writable(path + "/cgroup.procs"); });
+  if (!found)
+    found = ancestors([](const std::string& path) { return Writable(path) && Writable(path + "/cgroup.procs"); });
   Controllers missing = kBasic & ~available_;
   if (missing == 0) return;
   if (found) {
-    why_not_ = v2_parent_ + " does not hand on " + ControllerNames(missing) + "; enable it in the cgroup.subtree_control above" +
+    why_not_ = v2_parent_ + " does not hand on " + ControllerNames(missing) +
+               "; enable it in the cgroup.subtree_control above" +
                " (systemd: Delegate=cpu memory pids for user@.service)";
   } else if (euid == 0) {
-    why_not_ = "no delegation: " + mount + " can't be written, or holds processes itself (as in a container) so that it can't " +
+    why_not_ = "no delegation: " + mount +
+               " can't be written, or holds processes itself (as in a container) so that it can't " +
                "hand on controllers; run in a systemd scope with Delegate=yes";
   } else {
     bool systemd = ::access("/run/systemd/system", F_OK) == 0;

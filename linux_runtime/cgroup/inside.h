@@ -35,7 +35,7 @@ struct BundleGroup::Inside {
   Bus bus;
   std::vector<std::string> notes;
   std::optional<Layout> layout;  // what Make saw
-  Placeholder placeholder;  // after `group`: ended first, so that the group is empty then
+  Placeholder placeholder;       // after `group`: ended first, so that the group is empty then
 
   // cgroupfs. No group, and no error: rootless without limits and without a place.
   Result<void> MakeFolders(const oci::Spec& spec, const std::string& id, const Hierarchy& hierarchy,

@@ -11,10 +11,19 @@ struct Named {
   std::string_view name, v1_name;
 };
 constexpr Named kNames[] = {
-    {kMemory, "memory", "memory"}, {kPids, "pids", "pids"},          {kCpu, "cpu", "cpu"},
-    {kCpuset, "cpuset", "cpuset"}, {kHugetlb, "hugetlb", "hugetlb"}, {kIo, "io", "blkio"},
-    {kCpuacct, "cpuacct", "cpuacct"}, {kFreezer, "freezer", "freezer"}, {kDevices, "devices", "devices"},
-    {kNetCls, "net_cls", "net_cls"}, {kNetPrio, "net_prio", "net_prio"}, {kRdma, "rdma", "rdma"}, {kMisc, "misc", "misc"},
+    {kMemory, "memory", "memory"},
+    {kPids, "pids", "pids"},
+    {kCpu, "cpu", "cpu"},
+    {kCpuset, "cpuset", "cpuset"},
+    {kHugetlb, "hugetlb", "hugetlb"},
+    {kIo, "io", "blkio"},
+    {kCpuacct, "cpuacct", "cpuacct"},
+    {kFreezer, "freezer", "freezer"},
+    {kDevices, "devices", "devices"},
+    {kNetCls, "net_cls", "net_cls"},
+    {kNetPrio, "net_prio", "net_prio"},
+    {kRdma, "rdma", "rdma"},
+    {kMisc, "misc", "misc"},
 };
 // What decides between v1 and v2: the ones that limit. A v1 tree of net_cls or name=systemd alone decides nothing.
 constexpr Controllers kDeciding = kMemory | kPids | kCpu;
@@ -114,10 +123,14 @@ Controllers ParseControllers(std::string_view list) {
 
 std::string_view VersionName(Version version) {
   switch (version) {
-    case Version::kNone: return "none";
-    case Version::kV1: return "v1";
-    case Version::kHybrid: return "hybrid";
-    case Version::kV2: return "v2";
+    case Version::kNone:
+      return "none";
+    case Version::kV1:
+      return "v1";
+    case Version::kHybrid:
+      return "hybrid";
+    case Version::kV2:
+      return "v2";
   }
   return "";
 }

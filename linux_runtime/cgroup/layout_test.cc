@@ -5,7 +5,8 @@
 using namespace mxc::cgroup;
 
 TEST_CASE("controllers are read from any of the kernel's lists and written as v2 names them") {
-  CHECK(ParseControllers("cpuset cpu io memory hugetlb pids rdma\n") == (kCpuset | kCpu | kIo | kMemory | kHugetlb | kPids | kRdma));
+  CHECK(ParseControllers("cpuset cpu io memory hugetlb pids rdma\n") ==
+        (kCpuset | kCpu | kIo | kMemory | kHugetlb | kPids | kRdma));
   CHECK(ParseControllers("rw,cpu,cpuacct") == (kCpu | kCpuacct));
   CHECK(ParseControllers("rw,blkio") == kIo);
   CHECK(ParseControllers("rw,xattr,name=systemd") == 0);

@@ -31,7 +31,8 @@ Result<void> ReadMemory(const oci::MemoryResources& memory, Limits& limits) {
   limits.use_hierarchy = memory.use_hierarchy.value_or(false);
   limits.check_before_update = memory.check_before_update.value_or(false);
   if (limits.memory_and_swap_bytes && limits.memory_bytes && *limits.memory_and_swap_bytes < *limits.memory_bytes) {
-    if (*limits.memory_bytes == kUnlimited) return Contradiction("memory.swap", "limited, while memory.limit, which it includes, is not");
+    if (*limits.memory_bytes == kUnlimited)
+      return Contradiction("memory.swap", "limited, while memory.limit, which it includes, is not");
     return Contradiction("memory.swap", std::to_string(*limits.memory_and_swap_bytes) + " is below memory.limit, " +
                                             std::to_string(*limits.memory_bytes) + ", which it includes");
   }
@@ -71,7 +72,8 @@ Result<void> CheckNames(const oci::Resources& resources) {
     return !name.empty() && name.find_first_of(" \t\n\v\f\r/") == std::string::npos;
   };
   for (const oci::InterfacePriority& priority : resources.network.priorities) {
-    if (!word(priority.name)) return Contradiction("network.priorities", "'" + priority.name + "' is no network interface's name");
+    if (!word(priority.name))
+      return Contradiction("network.priorities", "'" + priority.name + "' is no network interface's name");
   }
   for (const auto& [device, limit] : resources.rdma) {
     if (!word(device)) return Contradiction("rdma", "'" + device + "' is no device's name");
@@ -91,7 +93,8 @@ Result<Limits> LimitsFrom(const oci::Resources& resources) {
   MXC_TRY(ReadMemory(resources.memory, limits));
   ReadCpu(resources.cpu, limits);
   if (auto pids = resources.pids.limit) limits.pids = *pids <= 0 ? kUnlimited : static_cast<uint64_t>(*pids);
-  for (const oci::HugepageLimit& limit : resources.hugepage_limits) limits.hugepages.emplace_back(limit.page_size, limit.limit);
+  for (const oci::HugepageLimit& limit : resources.hugepage_limits)
+    limits.hugepages.emplace_back(limit.page_size, limit.limit);
   limits.block_io = resources.block_io;
   limits.network = resources.network;
   limits.rdma = resources.rdma;

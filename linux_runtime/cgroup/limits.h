@@ -30,17 +30,17 @@ struct Limits {
   std::optional<uint64_t> cpu_quota_us;           // of each period
   std::optional<uint64_t> cpu_period_us;          // absent: 100,000, or what it was
   std::optional<uint64_t> cpu_burst_us;
-  std::optional<uint64_t> cpu_shares;             // v1's scale: 2 … 262144, 1024 is even
+  std::optional<uint64_t> cpu_shares;  // v1's scale: 2 … 262144, 1024 is even
   std::optional<bool> cpu_idle;
-  std::optional<int64_t> realtime_runtime_us;     // v1 only, as the period
+  std::optional<int64_t> realtime_runtime_us;  // v1 only, as the period
   std::optional<uint64_t> realtime_period_us;
-  std::string cpuset_cpus, cpuset_mems;           // lists, "0-3,7"; empty: the parent's
-  std::optional<uint64_t> pids;                   // tasks, threads too
+  std::string cpuset_cpus, cpuset_mems;                     // lists, "0-3,7"; empty: the parent's
+  std::optional<uint64_t> pids;                             // tasks, threads too
   std::vector<std::pair<std::string, uint64_t>> hugepages;  // "2MB", bytes
   oci::BlockIoResources block_io;
-  oci::NetworkResources network;                  // v1 only
+  oci::NetworkResources network;  // v1 only
   std::map<std::string, oci::Rdma> rdma;
-  std::map<std::string, std::string> unified;     // v2 only: file, content
+  std::map<std::string, std::string> unified;  // v2 only: file, content
 
   bool operator==(const Limits&) const = default;
 };
@@ -52,7 +52,7 @@ Result<Limits> LimitsFrom(const oci::Resources& resources);
 // What becomes of a setting whose file the kernel doesn't have.
 enum class IfMissing : uint8_t {
   kError,
-  kNote,    // a deprecated field, which runc ignores: the user is told
+  kNote,      // a deprecated field, which runc ignores: the user is told
   kLeaveOut,  // it comes along with another setting that isn't missing
 };
 

@@ -28,7 +28,8 @@ namespace {
 // False, with the reason printed, where this caller can't make groups.
 bool CanMakeGroups(const Hierarchy& hierarchy) {
   if (hierarchy.available() & kMemory && hierarchy.available() & kPids) return true;
-  std::printf("left out: cgroup %s: %s\n", std::string(VersionName(hierarchy.version())).c_str(), hierarchy.why_not().c_str());
+  std::printf("left out: cgroup %s: %s\n", std::string(VersionName(hierarchy.version())).c_str(),
+              hierarchy.why_not().c_str());
   CHECK_FALSE(hierarchy.why_not().empty());
   return false;
 }
@@ -136,8 +137,8 @@ TEST_CASE("a frozen group stands still, and can be killed") {
   limits.pids = 10;
   auto group = Create(hierarchy, UniqueName("freeze"), limits, AllExtras(hierarchy));
   REQUIRE_MESSAGE(group.ok(), group.error().Describe());
-  auto* counter = static_cast<volatile uint64_t*>(
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* counter =
+      static_cast<volatile uint64_t*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   pid_t child = StartIn(*group, [counter]() -> int {
     for (;;) *counter = *counter + 1;
   });
@@ -166,7 +167,8 @@ TEST_CASE("killing reaches a group that forks all the time") {
   Limits limits;
   limits.pids = 50;
   for (bool freezer : {false, true}) {
-    auto group = Create(hierarchy, UniqueName("bomb"), limits, {.freezer = freezer && hierarchy.version() != Version::kV2});
+    auto group =
+        Create(hierarchy, UniqueName("bomb"), limits, {.freezer = freezer && hierarchy.version() != Version::kV2});
     REQUIRE_MESSAGE(group.ok(), group.error().Describe());
     pid_t child = StartIn(*group, []() -> int {
       ::signal(SIGCHLD, SIG_IGN);
@@ -276,7 +278,9 @@ TEST_CASE("what a start pays for its group") {
     std::nth_element(values.begin(), values.begin() + kRounds / 2, values.end());
     return values[kRounds / 2];
   };
-  std::printf("cgroup %s, medians of %d in us: probe %.0f, create with limits %.0f, fork+join+exit+wait %.0f (without group %.0f), destroy %.0f\n",
-              std::string(VersionName(hierarchy.version())).c_str(), kRounds, median(probe), median(create), median(start),
-              median(plain), median(destroy));
+  std::printf(
+      "cgroup %s, medians of %d in us: probe %.0f, create with limits %.0f, fork+join+exit+wait %.0f (without group "
+      "%.0f), destroy %.0f\n",
+      std::string(VersionName(hierarchy.version())).c_str(), kRounds, median(probe), median(create), median(start),
+      median(plain), median(destroy));
 }

@@ -39,6 +39,8 @@ inline int StatusOf(pid_t pid) {
   return status;
 }
 
-inline std::string UniqueName(const char* what) { return std::string("mxctest-") + what + "-" + std::to_string(::getpid()); }
+inline std::string UniqueName(const char* what) {
+  return std::string("mxctest-") + what + "-" + std::to_string(::getpid());
+}
 
 }  // namespace mxc::cgroup

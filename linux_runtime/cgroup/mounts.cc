@@ -26,7 +26,8 @@ std::string UnifiedIn(const std::vector<std::string>& paths) {
 }
 
 bool HasName(const CgroupMounts& mounts, std::string_view name) {
-  return std::any_of(mounts.entries.begin(), mounts.entries.end(), [&](const MountEntry& entry) { return entry.name == name; });
+  return std::any_of(mounts.entries.begin(), mounts.entries.end(),
+                     [&](const MountEntry& entry) { return entry.name == name; });
 }
 
 }  // namespace

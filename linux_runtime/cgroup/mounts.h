@@ -27,7 +27,7 @@ struct MountEntry {
 };
 
 struct CgroupMounts {
-  bool v2 = false;  // file system "cgroup2" at the mount point; else "cgroup", each entry below a tmpfs
+  bool v2 = false;                  // file system "cgroup2" at the mount point; else "cgroup", each entry below a tmpfs
   std::vector<MountEntry> entries;  // folders first, then links; empty: this host has no cgroups to show
   bool operator==(const CgroupMounts&) const = default;
 };

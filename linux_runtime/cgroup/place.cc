@@ -52,7 +52,8 @@ Result<Place> PlaceOf(const Hierarchy& hierarchy, const std::string& cgroups_pat
   Place place;
   place.v2 = hierarchy.version() == Version::kV2;
   if (place.v2) {
-    if (!layout.v2_own.empty() || cgroups_path.starts_with('/')) place.spots.push_back(OnV2(hierarchy, cgroups_path, clean));
+    if (!layout.v2_own.empty() || cgroups_path.starts_with('/'))
+      place.spots.push_back(OnV2(hierarchy, cgroups_path, clean));
     return place;
   }
   bool absolute = cgroups_path.starts_with('/');

@@ -9,7 +9,8 @@ void AddMemory(const Limits& limits, Purpose purpose, SettingList& list) {
     list.Add(kMemory, "memory.use_hierarchy", "1", "memory.useHierarchy").if_missing = IfMissing::kLeaveOut;
   }
   // limit before memsw: memory and swap together may not be below memory alone.
-  if (limits.memory_bytes) list.Add(kMemory, "memory.limit_in_bytes", NumberOr(*limits.memory_bytes, "-1"), "memory.limit");
+  if (limits.memory_bytes)
+    list.Add(kMemory, "memory.limit_in_bytes", NumberOr(*limits.memory_bytes, "-1"), "memory.limit");
   if (limits.memory_and_swap_bytes) {
     list.Add(kMemory, "memory.memsw.limit_in_bytes", NumberOr(*limits.memory_and_swap_bytes, "-1"), "memory.swap");
   } else if (limits.memory_bytes == kUnlimited && purpose == Purpose::kUpdate) {
@@ -25,7 +26,8 @@ void AddMemory(const Limits& limits, Purpose purpose, SettingList& list) {
   if (limits.kernel_tcp_bytes) {
     list.Add(kMemory, "memory.kmem.tcp.limit_in_bytes", NumberOr(*limits.kernel_tcp_bytes, "-1"), "memory.kernelTCP");
   }
-  if (limits.swappiness) list.Add(kMemory, "memory.swappiness", std::to_string(*limits.swappiness), "memory.swappiness");
+  if (limits.swappiness)
+    list.Add(kMemory, "memory.swappiness", std::to_string(*limits.swappiness), "memory.swappiness");
   if (limits.disable_oom_killer) {
     list.Add(kMemory, "memory.oom_control", *limits.disable_oom_killer ? "1" : "0", "memory.disableOOMKiller");
   }
@@ -84,7 +86,8 @@ void AddBlockIo(const oci::BlockIoResources& block, SettingList& list) {
 
 Result<std::vector<Setting>> SettingsV1(const Limits& limits, Purpose purpose) {
   if (!limits.unified.empty()) {
-    return Error(Code::kUnsupported, "linux.resources.unified: this host's controllers are cgroup v1, which has no such files")
+    return Error(Code::kUnsupported,
+                 "linux.resources.unified: this host's controllers are cgroup v1, which has no such files")
         .WithHint("use memory, cpu and pids instead, or boot with cgroup v2");
   }
   SettingList list;
@@ -101,7 +104,8 @@ Result<std::vector<Setting>> SettingsV1(const Limits& limits, Purpose purpose) {
     list.Add(kNetCls, "net_cls.classid", std::to_string(*limits.network.class_id), "network.classID");
   }
   for (const oci::InterfacePriority& priority : limits.network.priorities) {
-    list.Add(kNetPrio, "net_prio.ifpriomap", priority.name + " " + std::to_string(priority.priority), "network.priorities");
+    list.Add(kNetPrio, "net_prio.ifpriomap", priority.name + " " + std::to_string(priority.priority),
+             "network.priorities");
   }
   AddRdma(limits, list);
   return std::move(list).Take();

@@ -1,7 +1,7 @@
 // The files of cgroup v2: Documentation/admin-guide/cgroup-v2.rst of the kernel.
-#include "linux_runtime/cgroup/settings.h"
-
 #include <algorithm>
+
+#include "linux_runtime/cgroup/settings.h"
 
 namespace mxc::cgroup {
 namespace {
@@ -41,7 +41,8 @@ Result<void> AddMemory(const Limits& limits, Purpose purpose, SettingList& list)
     list.Add(kMemory, "memory.kmem.limit_in_bytes", std::to_string(*limits.kernel_bytes), "memory.kernel").if_missing =
         IfMissing::kNote;
   }
-  if (limits.kernel_tcp_bytes.value_or(kUnlimited) != kUnlimited) return NotInVersion("memory.kernelTCP", "it counts TCP buffers as memory");
+  if (limits.kernel_tcp_bytes.value_or(kUnlimited) != kUnlimited)
+    return NotInVersion("memory.kernelTCP", "it counts TCP buffers as memory");
   if (limits.swappiness) return NotInVersion("memory.swappiness", "it has none");
   if (limits.disable_oom_killer.value_or(false)) return NotInVersion("memory.disableOOMKiller", "it can't disable it");
   return {};
@@ -71,7 +72,8 @@ void AddWeight(SettingList& list, const std::string& device, uint16_t weight, co
 }
 
 Result<void> AddBlockIo(const oci::BlockIoResources& block, SettingList& list) {
-  if (block.leaf_weight.value_or(0) != 0) return NotInVersion("blockIO.leafWeight", "a group with processes has no children to compete with");
+  if (block.leaf_weight.value_or(0) != 0)
+    return NotInVersion("blockIO.leafWeight", "a group with processes has no children to compete with");
   if (block.weight.value_or(0) != 0) AddWeight(list, "", *block.weight, "blockIO.weight");
   for (const oci::WeightDevice& device : block.weight_device) {
     if (device.leaf_weight.value_or(0) != 0) return NotInVersion("blockIO.weightDevice", "it has no leafWeight");
@@ -96,11 +98,13 @@ Result<void> AddBlockIo(const oci::BlockIoResources& block, SettingList& list) {
 // cgroup.subtree_control and their kin, which are ours.
 Result<void> AddUnified(const Limits& limits, SettingList& list) {
   for (const auto& [file, value] : limits.unified) {
-    bool plain = file.find('/') == std::string::npos && file.find('.') != std::string::npos && !file.starts_with("cgroup.");
+    bool plain =
+        file.find('/') == std::string::npos && file.find('.') != std::string::npos && !file.starts_with("cgroup.");
     Controllers controller = plain ? ParseControllers(file.substr(0, file.find('.'))) : 0;
     if (controller == 0 && file != "cgroup.max.depth" && file != "cgroup.max.descendants") {
-      return Error(Code::kInvalid, "linux.resources.unified: '" + file + "' is no file of a controller (" +
-                                       ControllerNames(kMemory | kPids | kCpu | kCpuset | kHugetlb | kIo | kRdma | kMisc) + ")");
+      return Error(Code::kInvalid,
+                   "linux.resources.unified: '" + file + "' is no file of a controller (" +
+                       ControllerNames(kMemory | kPids | kCpu | kCpuset | kHugetlb | kIo | kRdma | kMisc) + ")");
     }
     list.Add(controller, file, value, "unified");
   }
@@ -111,7 +115,8 @@ Result<void> AddUnified(const Limits& limits, SettingList& list) {
 
 Result<std::vector<Setting>> SettingsV2(const Limits& limits, Purpose purpose) {
   if (limits.network.class_id) return NotInVersion("network.classID", "packets are classed by BPF programs there");
-  if (!limits.network.priorities.empty()) return NotInVersion("network.priorities", "packets are classed by BPF programs there");
+  if (!limits.network.priorities.empty())
+    return NotInVersion("network.priorities", "packets are classed by BPF programs there");
   SettingList list;
   MXC_TRY(AddMemory(limits, purpose, list));
   if (limits.pids) list.Add(kPids, "pids.max", NumberOr(*limits.pids, "max"), "pids.limit");
@@ -119,7 +124,8 @@ Result<std::vector<Setting>> SettingsV2(const Limits& limits, Purpose purpose) {
   MXC_TRY(AddBlockIo(limits.block_io, list));
   for (const auto& [size, bytes] : limits.hugepages) {
     list.Add(kHugetlb, "hugetlb." + size + ".max", NumberOr(bytes, "max"), "hugepageLimits");
-    list.Add(kHugetlb, "hugetlb." + size + ".rsvd.max", NumberOr(bytes, "max"), "hugepageLimits").if_missing = IfMissing::kLeaveOut;
+    list.Add(kHugetlb, "hugetlb." + size + ".rsvd.max", NumberOr(bytes, "max"), "hugepageLimits").if_missing =
+        IfMissing::kLeaveOut;
   }
   AddRdma(limits, list);
   MXC_TRY(AddUnified(limits, list));

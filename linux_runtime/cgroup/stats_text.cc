@@ -63,7 +63,8 @@ std::vector<uint16_t> ParseRanges(std::string_view text) {
     auto first = Number<uint16_t>(word.substr(0, dash));
     auto last = dash == std::string_view::npos ? first : Number<uint16_t>(word.substr(dash + 1));
     if (!first || !last) continue;
-    for (uint32_t i = *first; i <= *last && numbers.size() < kMostNumbers; ++i) numbers.push_back(static_cast<uint16_t>(i));
+    for (uint32_t i = *first; i <= *last && numbers.size() < kMostNumbers; ++i)
+      numbers.push_back(static_cast<uint16_t>(i));
   }
   return numbers;
 }

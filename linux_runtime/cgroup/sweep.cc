@@ -5,14 +5,16 @@
 namespace mxc::cgroup {
 namespace {
 
-int SweepFolder(const std::string& path, std::string_view prefix, const std::function<bool(const std::string&)>& alive) {
+int SweepFolder(const std::string& path, std::string_view prefix,
+                const std::function<bool(const std::string&)>& alive) {
   auto parent = Directory::Open(path);
   if (!parent) return 0;
   auto children = parent->Children();
   if (!children) return 0;
   int removed = 0;
   for (const std::string& name : *children) {
-    if (name.starts_with(prefix) && !alive(name) && parent->RemoveTree(name, std::chrono::milliseconds(0)) == 0) ++removed;
+    if (name.starts_with(prefix) && !alive(name) && parent->RemoveTree(name, std::chrono::milliseconds(0)) == 0)
+      ++removed;
   }
   return removed;
 }

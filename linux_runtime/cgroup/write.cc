@@ -30,16 +30,19 @@ Error RefusedSetting(const Setting& setting, const Directory& group, int error) 
 // 0 or -errno. ENOENT and EOPNOTSUPP (memory.kmem.limit_in_bytes since Linux 5.16): the kernel has no such limit.
 int WriteOne(const Setting& setting, const Directory& group) {
   int result = group.Write(setting.file.c_str(), setting.value);
-  if (result == -ENOENT && !setting.other_file.empty()) return group.Write(setting.other_file.c_str(), setting.other_value);
+  if (result == -ENOENT && !setting.other_file.empty())
+    return group.Write(setting.other_file.c_str(), setting.other_value);
   return result;
 }
 
 }  // namespace
 
 Error NoController(const Setting& setting, const std::string& why) {
-  std::string message = setting.field + ": the cgroup controller " + ControllerNames(setting.controller) + " is not available";
+  std::string message =
+      setting.field + ": the cgroup controller " + ControllerNames(setting.controller) + " is not available";
   if (!why.empty()) message += ": " + why;
-  return Error(Code::kUnsupported, std::move(message)).WithHint("leave out this limit, or make the controller available");
+  return Error(Code::kUnsupported, std::move(message))
+      .WithHint("leave out this limit, or make the controller available");
 }
 
 Result<void> SeedCpuset(const Directory& parent, const Directory& group) {
@@ -83,8 +86,9 @@ Result<void> Group::CheckUpdate(const Limits& limits) const {
   if (!limits.check_before_update || !limits.memory_bytes || memory == nullptr) return {};
   uint64_t used = MXC_TRY(memory->ReadNumber(v2_ ? "memory.current" : "memory.usage_in_bytes"));
   if (used <= *limits.memory_bytes) return {};
-  return Error(Code::kRefused, "linux.resources.memory.limit: " + std::to_string(*limits.memory_bytes) + " is below what is in use, " +
-                                   std::to_string(used) + ", and checkBeforeUpdate is set");
+  return Error(Code::kRefused, "linux.resources.memory.limit: " + std::to_string(*limits.memory_bytes) +
+                                   " is below what is in use, " + std::to_string(used) +
+                                   ", and checkBeforeUpdate is set");
 }
 
 // v2 has one file for what OCI says in two fields: the one that isn't given stays as it is.

@@ -110,8 +110,9 @@ std::string WriteStats(const Stats& stats, const std::string& network_interfaces
   Put(pids, "limit", stats.pids_limit);
   Json hugetlb = Json::object();
   for (const auto& [size, count] : stats.hugepages) hugetlb[size] = Of(count);
-  Json json{{"cpu", Cpu(stats)},     {"cpuset", Cpuset(stats)},     {"memory", Memory(stats)}, {"pids", std::move(pids)},
-            {"blkio", Blkio(stats)}, {"hugetlb", std::move(hugetlb)}, {"intel_rdt", Json::object()}};
+  Json json{{"cpu", Cpu(stats)},          {"cpuset", Cpuset(stats)}, {"memory", Memory(stats)},
+            {"pids", std::move(pids)},    {"blkio", Blkio(stats)},   {"hugetlb", std::move(hugetlb)},
+            {"intel_rdt", Json::object()}};
   if (!stats.rdma_current.empty() || !stats.rdma_limit.empty()) {
     json["rdma"] = {{"current", Rdma(stats.rdma_current)}, {"limit", Rdma(stats.rdma_limit)}};
   }

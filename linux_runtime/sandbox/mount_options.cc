@@ -105,6 +105,16 @@ bool AddWord(ParsedOptions& parsed, const std::string& word) {
 
 bool IsBindWord(const std::string& word) { return word == "bind" || word == "rbind" || word == "bind-nonrecursive"; }
 
+// The last of two opposite words wins, as in mount(8).
+void TakeBack(ParsedOptions& parsed, const std::string& word) {
+  constexpr std::pair<std::string_view, std::string_view> kOpposites[] = {
+      {"async", "sync"}, {"nolazytime", "lazytime"}, {"nomand", "mand"}};
+  for (auto [back, taken] : kOpposites) {
+    if (word == back) std::erase_if(parsed.data, [&](const auto& option) { return option.first == taken; });
+  }
+  if (word == "noiversion") parsed.legacy &= ~static_cast<uint32_t>(MS_I_VERSION);
+}
+
 }  // namespace
 
 uint32_t Propagation(std::string_view word) {
@@ -125,6 +135,7 @@ Result<ParsedOptions> ParseMountOptions(const oci::Mount& mount, bool whole) {
       parsed.recursive = word == "rbind";
       continue;
     }
+    TakeBack(parsed, word);
     if (IsOneOf(kIgnored, word) || AddFlag(parsed, word, whole) || AddWord(parsed, word)) continue;
     if (parsed.bind) {
       const bool shared = word.find('=') != std::string::npos || IsOneOf(kOfFilesystem, word) || word == "iversion";

@@ -51,11 +51,8 @@ Result<void> ValidateMappingsOfSpec(const Spec& spec) {
   MXC_TRY(ValidateIdMappings(os.gid_mappings, "/linux/gidMappings"));
   if (os.uid_mappings.empty() && os.gid_mappings.empty()) return {};
   std::string pointer = os.uid_mappings.empty() ? "/linux/gidMappings" : "/linux/uidMappings";
-  for (const Namespace& one : os.namespaces) {
-    if (one.type != "user") continue;
-    if (one.path.empty()) return {};
-    return InvalidField(pointer, "the user namespace is joined by its path and has its mappings already");
-  }
+  // One that is joined by its path has its mappings already; podman repeats them for the containers of a pod.
+  if (std::any_of(os.namespaces.begin(), os.namespaces.end(), [](const Namespace& one) { return one.type == "user"; })) return {};
   return InvalidField(pointer, "mappings without a user namespace in /linux/namespaces");
 }
 
@@ -90,7 +87,8 @@ Result<void> ValidateDevices(const std::vector<Device>& devices) {
     }
     if (!device.path.starts_with('/')) return InvalidField(pointer + "/path", "not an absolute path");
     if (HasDotDot(device.path)) return InvalidField(pointer + "/path", "the path holds \"..\"");
-    if (device.file_mode.value_or(0) > 07777) return InvalidField(pointer + "/fileMode", "more than 07777 (4095)");
+    // podman writes the kind of file into it, too.
+    if (device.file_mode.value_or(0) > 0177777) return InvalidField(pointer + "/fileMode", "more than 0177777 (65535)");
     if (device.major < 0 || device.minor < 0) return InvalidField(pointer, "negative device number");
     if (device.type != "p" && device.major == 0 && device.minor == 0) {
       return InvalidField(pointer, "major and minor are required for a device of type " + device.type);

@@ -33,9 +33,9 @@ TEST_CASE("a way without links is known to be one, found or missing; any other m
     const char* name;
     bool exists, may_lead_over_link;
   } cases[] = {
-      {"real/inner", true, false},    {"real/missing", false, false},    {"file/below", false, false},
-      {"link", true, true},           {"link/inner", true, true},        {"link/missing", false, true},
-      {"dangling", false, true},      {"dangling/below", false, true},   {"missing/deep/name", false, false},
+      {"real/inner", true, false}, {"real/missing", false, false},  {"file/below", false, false},
+      {"link", true, true},        {"link/inner", true, true},      {"link/missing", false, true},
+      {"dangling", false, true},   {"dangling/below", false, true}, {"missing/deep/name", false, false},
   };
   for (const auto& wanted : cases) {
     CAPTURE(wanted.name);

@@ -26,7 +26,8 @@ TEST_CASE("each byte at each place between plain and high ones is found or passe
         for (int byte = 0; byte < 256; ++byte) {
           std::string text = plain;
           text[place] = static_cast<char>(byte);
-          const bool same = PlainPrefix(text) == OneByOne(text, false) && PlainPrefix<true>(text) == OneByOne(text, true);
+          const bool same =
+              PlainPrefix(text) == OneByOne(text, false) && PlainPrefix<true>(text) == OneByOne(text, true);
           if (!same) FAIL("byte " << byte << " at " << place << " of " << size);
         }
       }

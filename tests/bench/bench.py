@@ -15,6 +15,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import containers  # noqa: E402
 import jobs  # noqa: E402
 import starts  # noqa: E402
 
@@ -50,9 +51,10 @@ def machine():
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mxc", required=True, help="the mxc to measure")
+    parser.add_argument("--runtime", help="the mxc-runtime to measure; as root only")
     parser.add_argument("--programs", default=os.path.dirname(os.path.abspath(__file__)), help="folder with floor, true, …")
     parser.add_argument("--rounds", type=int, default=200, help="starts of each program (200)")
-    parser.add_argument("--only", default="", help="comma-separated: starts, translate, seccomp, numpy, many, memory")
+    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory")
     parser.add_argument("--against", help="a second mxc, measured beside the first as mxc-old")
     parser.add_argument("--user", type=int, default=65534, help="uid of the rootless part, when run as root (65534)")
     parser.add_argument("--json", help="file for the figures")
@@ -93,6 +95,14 @@ def measure(arguments, work, budgets, figures):
             figures["starts as " + who] = result
             show_starts(f"Start to exit of a static true, as {who}", result)
             judge_starts(budgets, who, result)
+    if part("containers") and arguments.runtime and os.getuid() == 0:
+        result = figures["containers"] = containers.measure(arguments, work)
+        if "error" in result:
+            raise RuntimeError("containers: " + result["error"])
+        for name in ("run without cgroups", "run with cgroups", "create, start, delete", "exec"):
+            show_starts(f"Containers: {name}", result[name])
+        print(f"\nContainers a second, 64 at once: {result['at once']}; memory in KiB: {result['memory']}")
+        containers.judge(budgets, result)
     if part("translate"):
         figures["translate"] = jobs.translate(arguments.programs)
         budgets.at_least("resolve and translate, one thread, slowest profile", min(figures["translate"].values()), 10000, "/s")
@@ -114,10 +124,12 @@ def bring_along(arguments, work):
     """Copies what is measured to where an ordinary user reaches it: a checkout or a build folder may lie in root's home."""
     folder = os.path.join(work, "programs")
     os.mkdir(folder, 0o755)
-    for name in ("floor", "true", "translate_bench", "seccomp_getppid"):
+    for name in ("floor", "container_floor", "pause", "true", "translate_bench", "seccomp_getppid"):
         shutil.copy(os.path.join(arguments.programs, name), folder)
     arguments.programs = folder
     arguments.mxc = shutil.copy(arguments.mxc, os.path.join(folder, "mxc"))
+    if arguments.runtime:
+        arguments.runtime = shutil.copy(arguments.runtime, os.path.join(folder, "mxc-runtime"))
     if arguments.against:
         arguments.against = shutil.copy(arguments.against, os.path.join(folder, "mxc-old"))
 

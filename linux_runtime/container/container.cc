@@ -8,6 +8,7 @@
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/intel_rdt.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/oci/json.h"
@@ -26,6 +27,14 @@ bool SomebodyWaits(const Entry& entry) {
 
 Error NotRunning(const std::string& id, Status status) {
   return Error(Code::kRefused, "container not running: " + id + " is " + std::string(StatusName(status)));
+}
+
+// The container's own groups of the resctrl file system, once nobody is left in them.
+std::vector<std::string> LeaveIntelRdt(const oci::Spec& spec, const std::string& id) {
+  if (!spec.linux.intel_rdt) return {};
+  Result<sandbox::RdtPlan> plan = sandbox::PlanIntelRdt(*spec.linux.intel_rdt, id, sandbox::FindResctrl());
+  Result<void> removed = plan.ok() ? sandbox::RemoveIntelRdt(*plan) : Result<void>(plan.error());
+  return removed.ok() ? std::vector<std::string>() : std::vector<std::string>{removed.error().Describe()};
 }
 
 void Append(std::vector<std::string>& list, const std::vector<std::string>& more) {
@@ -148,6 +157,7 @@ Result<std::vector<std::string>> Container::Delete(bool force) {
   MXC_TRY(EndProcesses());
   Result<oci::Spec> spec = ReadSpec();
   if (spec.ok()) {
+    Append(warnings, LeaveIntelRdt(*spec, state_.id));
     Append(warnings, RunLateHooks(spec->hooks.poststop, "hooks.poststop", OciState(state_, Status::kStopped, false)));
   } else {
     warnings.push_back("poststop hooks were not run: " + spec.error().Describe());

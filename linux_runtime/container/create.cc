@@ -10,6 +10,7 @@
 #include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
+#include "linux_runtime/host/wsl.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/seccomp_listener.h"
@@ -115,6 +116,7 @@ Creation::~Creation() {
     (void)group_->Kill();
     (void)group_->Destroy();
   }
+  if (plan_.process.rdt) (void)sandbox::RemoveIntelRdt(*plan_.process.rdt);
   if (hooks_ran_) (void)RunLateHooks(spec_.hooks.poststop, "hooks.poststop", OciState(state_, Status::kStopped, false));
   if (entry_) (void)entry_->Remove();
 }
@@ -171,6 +173,7 @@ Result<void> Creation::MakePlan() {
   context.bundle = true;
   context.new_keyring = options_.new_keyring;
   context.container_id = options_.id;
+  context.wsl = host::RunsUnderWsl();
   context.no_pivot = options_.no_pivot;
   context.bundle_path = options_.bundle;
   context.privileged = sandbox::IsPrivileged();

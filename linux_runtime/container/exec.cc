@@ -4,6 +4,7 @@
 #include "linux_runtime/container/create.h"
 #include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/started.h"
+#include "linux_runtime/host/wsl.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/seccomp_listener.h"
@@ -100,7 +101,9 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   GroupEntrance entrance = MXC_TRY(OpenEntrance(MXC_TRY(group.EnterForExec(options.below, container.state().process.pid))));
 
   sandbox::PlanContext context;
-  context.bundle = context.exec = true;
+  context.bundle = context.exec = context.new_keyring = true;
+  context.container_id = container.state().id;
+  context.wsl = host::RunsUnderWsl();
   context.privileged = sandbox::IsPrivileged();
   context.capable = sandbox::IsCapable();
   context.uid = ::geteuid();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "linux_runtime/host/texts.h"
+#include "linux_runtime/host/wsl.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -130,10 +131,7 @@ translate::WslFacts ProbeWsl(std::string_view release, const translate::CallerFa
   translate::WslFacts wsl;
   auto distribution = caller.env.find("WSL_DISTRO_NAME");
   if (distribution != caller.env.end()) wsl.distribution = distribution->second;
-  // Any sign counts: taking another host for WSL shuts doors that aren't there, the other mistake leaves them open.
-  bool sign = IsMicrosoftKernel(release) || distribution != caller.env.end() || caller.env.count("WSL_INTEROP") != 0 ||
-              Has("/run/WSL") || Has("/dev/dxg");
-  wsl.is_wsl = sign && !IsWsl1Kernel(release);
+  wsl.is_wsl = HasSignsOfWsl(release, distribution != caller.env.end() || caller.env.count("WSL_INTEROP") != 0);
   return wsl;
 }
 

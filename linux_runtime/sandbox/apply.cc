@@ -267,7 +267,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   auto check = [&](uint32_t step, int error) {
     if (error < 0) Fail(status, step, error);
   };
-  check(kStepInitialAffinity, SetInitialAffinity(plan));
+  if (plan.bundle.joins.empty()) check(kStepInitialAffinity, SetInitialAffinity(plan));
   if (argv.start != nullptr && !Without("argv")) memset(argv.start, 0, argv.size);
   RootState state{-1, plan.covers};
   if (plan.use_landlock) state.landlock = &plan.landlock;

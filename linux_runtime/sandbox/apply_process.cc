@@ -239,6 +239,19 @@ int SetInitialAffinity(const Plan& plan) {
   return mask.empty() ? 0 : sys::SetAffinity(mask.data(), mask.size() * sizeof(unsigned long));
 }
 
+int PrepareToJoin(const Plan& plan, uint32_t* step) {
+  *step = kStepInitialAffinity;
+  if (int error = SetInitialAffinity(plan); error < 0) return error;
+  *step = kStepOomScore;
+  const std::string& score = plan.process.oom_score_adj;
+  if (score.empty()) return 0;
+  int fd = sys::OpenAt(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY);
+  if (fd < 0) return fd;
+  long written = sys::Write(fd, score.data(), score.size());
+  sys::Close(fd);
+  return written < 0 ? static_cast<int>(written) : 0;
+}
+
 int ApplyProcessStep(const Step& step, const RootState& state) {
   switch (step.op) {
     case Op::kSysctl:

@@ -19,6 +19,10 @@ struct Settled {
 // process.execCPUAffinity.initial: before anything else, since it holds while the process joins the cgroup. 0 or -errno.
 int SetInitialAffinity(const Plan& plan);
 
+// What the intermediate process of Plan::bundle.joins does before it gives up its rights by joining, for the container's
+// process to inherit: the initial affinity and the OOM score. 0, or -errno and *step.
+int PrepareToJoin(const Plan& plan, uint32_t* step);
+
 // Applies one step of a bundle's process; 0 or -errno.
 int ApplyProcessStep(const Step& step, const RootState& state);
 

@@ -315,6 +315,8 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
   plan.reaper = false;
   if (plan.process.user_namespace) Add(plan, Op::kSetIds);
   Add(plan, Op::kTieToParent);
+  if (context.new_keyring) Add(plan, Op::kSessionKeyring);
+  MXC_TRY(PlanLabels(plan, *spec.process));
   if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
   MXC_TRY(PlanProcess(plan, *spec.process, context));
   MXC_TRY(PlanFilters(plan, spec, extension, context));

@@ -51,7 +51,7 @@ void AddKernelAttributes(std::string& text, const ProcessPlan& process) {
 std::string FormatProcess(const Plan& plan) {
   const ProcessPlan& process = plan.process;
   std::string text;
-  if (process.oom_score_adj) Line(text, "from outside: OOM score " + std::to_string(*process.oom_score_adj));
+  if (!process.oom_score_adj.empty()) Line(text, "from outside: OOM score " + process.oom_score_adj);
   if (process.raise_limits) Line(text, "from outside: raise hard limits");
   for (const network::NetDeviceMove& device : process.net_devices) {
     Line(text, "from outside: move network device " + EscapeText(device.host_name) +

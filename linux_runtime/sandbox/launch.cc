@@ -7,6 +7,7 @@
 
 #include "linux_runtime/sandbox/idmapped_mounts.h"
 #include "linux_runtime/sandbox/mount_errors.h"
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/parent_process.h"
@@ -106,6 +107,8 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
     ::_exit(125);
   };
   const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
+  uint32_t step = 0;
+  if (int error = PrepareToJoin(plan, &step); error < 0) Fail(descriptors.status, step, error);
   check(joins.size(), sys::Prctl(PR_SET_DUMPABLE, 0));
   for (int fd : plan.bundle.join_cgroup) check(joins.size(), static_cast<int>(sys::Write(fd, "0", 1)));
   for (size_t index = 0; index < joins.size(); ++index) {
@@ -155,6 +158,7 @@ Error JoinError(const Plan& plan, int status, int error) {
   if (sys::Read(status, &record, sizeof record) != sizeof record) {
     return sys::SystemError("make the container's first process", error);
   }
+  if (record.step != kStepJoin) return StepError(plan, record.step, record.error);
   const std::vector<JoinedNamespace>& joins = plan.bundle.joins;
   const auto index = static_cast<size_t>(record.pid);
   if (index >= joins.size()) return CloneError(plan, record.error);

@@ -176,8 +176,13 @@ Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec, const PlanConte
 
   if (spec.linux.intel_rdt) {
     process.rdt = MXC_TRY(PlanIntelRdt(*spec.linux.intel_rdt, context.container_id, FindResctrl()));
+    // Another process goes where the first one went.
+    if (context.exec) {
+      process.rdt->schemata.clear();
+      process.rdt->must_exist = true;
+    }
   }
-  MXC_TRY(PlanNetDevices(process, spec));
+  if (!context.exec) MXC_TRY(PlanNetDevices(process, spec));
 
   constexpr uint64_t kSysAdmin = uint64_t{1} << 21;
   process.admin_until_exec = !plan.seccomp.empty() && !plan.no_new_privileges && (plan.effective & kSysAdmin) == 0;

@@ -9,13 +9,12 @@
 namespace mxc::sandbox {
 namespace {
 
-Result<void> SetOomScore(int pid, int score) {
+Result<void> SetOomScore(int pid, const std::string& score) {
   const std::string path = "/proc/" + std::to_string(pid) + "/oom_score_adj";
-  const std::string text = std::to_string(score);
-  const std::string what = "/process/oomScoreAdj: write " + text + " to " + path;
+  const std::string what = "/process/oomScoreAdj: write " + score + " to " + path;
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY));
   if (!file.valid()) return sys::SystemError(what, -file.get());
-  long written = sys::Write(file.get(), text.data(), text.size());
+  long written = sys::Write(file.get(), score.data(), score.size());
   if (written >= 0) return {};
   Error failure = sys::SystemError(what, static_cast<int>(-written));
   if (written == -EACCES) return std::move(failure).WithHint("a score below the caller's own takes CAP_SYS_RESOURCE");
@@ -49,7 +48,8 @@ Result<void> MoveDevices(const ProcessPlan& process, int pid) {
 }  // namespace
 
 Result<void> ApplyFromOutside(const Plan& plan, int pid) {
-  if (plan.process.oom_score_adj) MXC_TRY(SetOomScore(pid, *plan.process.oom_score_adj));
+  const bool by_joiner = !plan.bundle.joins.empty();
+  if (!plan.process.oom_score_adj.empty() && !by_joiner) MXC_TRY(SetOomScore(pid, plan.process.oom_score_adj));
   if (plan.process.raise_limits) MXC_TRY(RaiseLimits(plan, pid));
   if (plan.process.rdt) MXC_TRY(JoinIntelRdt(*plan.process.rdt, pid));
   return plan.process.net_devices.empty() ? Result<void>() : MoveDevices(plan.process, pid);

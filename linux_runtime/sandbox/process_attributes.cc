@@ -212,7 +212,7 @@ Result<void> PlanBundleProcess(Plan& plan, const oci::Process& process, const Pl
   attributes.groups_may_stay = !context.privileged;
   FitCapabilities(plan);
   MXC_TRY(PlanLimits(plan, process));
-  if (process.oom_score_adj) attributes.oom_score_adj = static_cast<int>(*process.oom_score_adj);
+  if (process.oom_score_adj) attributes.oom_score_adj = std::to_string(*process.oom_score_adj);
   if (process.scheduler) MXC_TRY(PlanScheduler(attributes, *process.scheduler));
   if (process.io_priority) {
     std::optional<int> io_class = IoClassNumber(process.io_priority->io_class);

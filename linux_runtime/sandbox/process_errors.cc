@@ -73,6 +73,11 @@ std::optional<Error> ProcessStepError(const Plan& plan, uint32_t step, int error
       return IdError("/process/user/uid", "become user ", plan.uid, error);
     case kStepCapabilities:
       return Field("/process/capabilities", "set the capability sets", error);
+    case kStepOomScore: {
+      Error failure = Field("/process/oomScoreAdj", "set the score to " + plan.process.oom_score_adj, error);
+      if (error == EACCES) return std::move(failure).WithHint("a score below the caller's own takes CAP_SYS_RESOURCE");
+      return failure;
+    }
     case kStepInitialAffinity:
       return Field("/process/execCPUAffinity/initial", "set the processors to run on", error);
     case kStepAffinity:

@@ -45,13 +45,13 @@ struct ProcessPlan {
       nullptr;  // "HOME=/" in the environment, kHomeSize bytes: the child fills in what /etc/passwd inside says
 
   // What the parent does to the child, before it lets it go on: see parent_process.h.
-  std::optional<int> oom_score_adj;
+  std::string oom_score_adj;  // as text; empty: inherited. With namespaces to join, the intermediate process writes it
   bool raise_limits = false;  // some hard limit is above the caller's
   std::vector<network::NetDeviceMove> net_devices;
   std::string network_path;  // of the network namespace to join; empty: the child has a new one
   std::optional<RdtPlan> rdt;
 
-  bool needs_parent() const { return oom_score_adj || raise_limits || rdt || !net_devices.empty(); }
+  bool needs_parent() const { return !oom_score_adj.empty() || raise_limits || rdt || !net_devices.empty(); }
 };
 
 inline constexpr size_t kHomeSize = 4096;

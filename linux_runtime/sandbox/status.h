@@ -50,6 +50,7 @@ inline constexpr uint32_t kStepMemoryPolicy = 0xffffff17;
 inline constexpr uint32_t kStepPersonality = 0xffffff18;
 inline constexpr uint32_t kStepFindProgram = 0xffffff19;  // args[0] as its user sees it: ENOENT 127, EACCES 126
 inline constexpr uint32_t kStepInitialAffinity = 0xffffff1a;
+inline constexpr uint32_t kStepOomScore = 0xffffff1b;
 inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* number
 
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on

@@ -168,7 +168,7 @@ def measure(arguments, work):
     os.mkdir(folder, 0o755)
 
     def inside():
-        starts._private_mounts()
+        starts._private_mounts(folder)
         starts.without_unified()
         return measure_here(arguments, folder, max(20, arguments.rounds // 4))
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import time
 
@@ -133,7 +134,7 @@ def in_child(function):
 
 
 def as_user(arguments, folder):
-    _private_mounts()
+    _private_mounts(folder)
     without_unified()
     os.setgroups([])
     os.setresgid(arguments.user, arguments.user, arguments.user)
@@ -143,15 +144,20 @@ def as_user(arguments, folder):
 
 
 def as_root(arguments, folder):
-    _private_mounts()
+    _private_mounts(folder)
     without_unified()
     return measure_here(arguments, folder)
 
 
-def _private_mounts():
+def _private_mounts(folder):
+    """A mount namespace of our own with a /dev/null of our own: crun makes a container's user the owner of its streams."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare the mount namespace")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    null = os.path.join(folder, "null")
+    os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    os.chmod(null, 0o666)
+    subprocess.run(["mount", "--bind", null, "/dev/null"], check=True)
 
 
 def measure(arguments, work):

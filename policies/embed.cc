@@ -31,18 +31,24 @@ std::string Literal(std::string_view text) {
 }
 
 std::string Spelled(const Origin& origin) {
-  return "{Layer::kProfile, " + Literal(origin.name) + ", " + Literal(origin.pointer) + ", " + std::to_string(origin.line) + "}";
+  return "{Layer::kProfile, " + Literal(origin.name) + ", " + Literal(origin.pointer) + ", " +
+         std::to_string(origin.line) + "}";
 }
 
 const char* Spelled(bool value) { return value ? "true" : "false"; }
 
 std::string Spelled(PathRoot root) {
   switch (root) {
-    case PathRoot::kAbsolute: return "PathRoot::kAbsolute";
-    case PathRoot::kHome: return "PathRoot::kHome";
-    case PathRoot::kCwd: return "PathRoot::kCwd";
-    case PathRoot::kRuntimeDir: return "PathRoot::kRuntimeDir";
-    case PathRoot::kGranted: return "PathRoot::kGranted";
+    case PathRoot::kAbsolute:
+      return "PathRoot::kAbsolute";
+    case PathRoot::kHome:
+      return "PathRoot::kHome";
+    case PathRoot::kCwd:
+      return "PathRoot::kCwd";
+    case PathRoot::kRuntimeDir:
+      return "PathRoot::kRuntimeDir";
+    case PathRoot::kGranted:
+      return "PathRoot::kGranted";
   }
   return "";
 }
@@ -96,13 +102,15 @@ class Writer {
     out_ << "constexpr PathPattern k" << name << "[] = {\n";
     for (const PathPattern& path : paths) {
       out_ << "    {" << Spelled(path.root) << ", " << Spelled(path.has_uid) << ", " << Spelled(path.if_present) << ", "
-           << path.line << ", " << Literal(path.rest) << ", " << Literal(path.file) << ", " << Literal(path.pointer) << "},\n";
+           << path.line << ", " << Literal(path.rest) << ", " << Literal(path.file) << ", " << Literal(path.pointer)
+           << "},\n";
     }
     out_ << "};\n";
   }
 
   void AssignPaths(const std::string& name, const char* list, const std::vector<PathPattern>& paths) {
-    if (!paths.empty()) out_ << "  p.paths." << list << ".assign(std::begin(k" << name << "), std::end(k" << name << "));\n";
+    if (!paths.empty())
+      out_ << "  p.paths." << list << ".assign(std::begin(k" << name << "), std::end(k" << name << "));\n";
   }
 
   void Texts(const char* field, const std::vector<Sourced<std::string>>& texts) {
@@ -145,14 +153,18 @@ class Writer {
     Wrapped("time_namespace", "bool", p.time_namespace, Spelled(**p.time_namespace));
     Wrapped("sysfs", "bool", p.sysfs, Spelled(**p.sysfs));
     Wrapped("hostname", "std::string", p.hostname, Literal(**p.hostname));
-    Wrapped("on_exposed", "OnExposed", p.on_exposed, **p.on_exposed == OnExposed::kKill ? "OnExposed::kKill" : "OnExposed::kCover");
+    Wrapped("on_exposed", "OnExposed", p.on_exposed,
+            **p.on_exposed == OnExposed::kKill ? "OnExposed::kKill" : "OnExposed::kCover");
     const OnMissing missing = **p.on_missing;
     Wrapped("on_missing", "OnMissing", p.on_missing,
-            missing == OnMissing::kSeal ? "OnMissing::kSeal" : missing == OnMissing::kRefuse ? "OnMissing::kRefuse" : "OnMissing::kWatch");
+            missing == OnMissing::kSeal     ? "OnMissing::kSeal"
+            : missing == OnMissing::kRefuse ? "OnMissing::kRefuse"
+                                            : "OnMissing::kWatch");
   }
 
   template <class T>
-  void Wrapped(const char* field, const char* type, const std::optional<Sourced<T>>& value, const std::string& spelled) {
+  void Wrapped(const char* field, const char* type, const std::optional<Sourced<T>>& value,
+               const std::string& spelled) {
     Scalar(field, std::string("Sourced<") + type + ">{" + spelled + ", " + Spelled(value->origin) + "}");
   }
 

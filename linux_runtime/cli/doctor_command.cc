@@ -16,7 +16,8 @@ namespace {
 
 // The environment holds tokens, and facts are shown, stored and sent: only what says how to talk to the user goes along.
 bool IsHarmless(std::string_view name) {
-  constexpr std::string_view kNames[] = {"COLORTERM", "HOME", "LANG", "LANGUAGE", "TERM", "TZ", "USER", "XDG_RUNTIME_DIR"};
+  constexpr std::string_view kNames[] = {"COLORTERM", "HOME", "LANG", "LANGUAGE",
+                                         "TERM",      "TZ",   "USER", "XDG_RUNTIME_DIR"};
   return name.starts_with("LC_") || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 

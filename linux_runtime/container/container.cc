@@ -47,7 +47,8 @@ Result<Container> Container::Load(const Store& store, const std::string& id) {
   Container container;
   container.entry_ = MXC_TRY(store.Find(id));
   std::optional<State> state = MXC_TRY(container.entry_.ReadState());
-  if (!state) return Error(Code::kNotFound, "container does not exist: the creation of " + id + " did not come to its end");
+  if (!state)
+    return Error(Code::kNotFound, "container does not exist: the creation of " + id + " did not come to its end");
   container.state_ = std::move(*state);
   return container;
 }
@@ -78,7 +79,8 @@ Result<void> Container::Start() {
   const Status status = MXC_TRY(ReadStatus());
   if (status != Status::kCreated) {
     const bool ended = status == Status::kStopped;
-    return Error(Code::kRefused, std::string("cannot start ") + (ended ? "a container that has stopped: " : "an already running container: ") +
+    return Error(Code::kRefused, std::string("cannot start ") +
+                                     (ended ? "a container that has stopped: " : "an already running container: ") +
                                      state_.id + " is " + std::string(StatusName(status)));
   }
   oci::Spec spec = MXC_TRY(ReadSpec());
@@ -98,7 +100,8 @@ Result<void> Container::Kill(int signal, bool all) const {
   if (!process) return NotRunning(state_.id, Status::kStopped);
   const int error = sys::PidfdSendSignal(process->get(), signal);
   if (error == -ESRCH) return NotRunning(state_.id, Status::kStopped);
-  if (error < 0) return sys::SystemError("send signal " + std::to_string(signal) + " to the container " + state_.id, -error);
+  if (error < 0)
+    return sys::SystemError("send signal " + std::to_string(signal) + " to the container " + state_.id, -error);
   if (signal != SIGKILL) return {};
   // A frozen task of cgroup v1 doesn't die before it is thawed.
   cgroup::BundleGroup group = MXC_TRY(OpenGroup());
@@ -113,7 +116,8 @@ Result<void> Container::Pause(bool paused) const {
   }
   cgroup::BundleGroup group = MXC_TRY(OpenGroup());
   if (!group.exists()) {
-    return Error(Code::kUnsupported, std::string(paused ? "pause " : "resume ") + state_.id + ": the container has no cgroup");
+    return Error(Code::kUnsupported,
+                 std::string(paused ? "pause " : "resume ") + state_.id + ": the container has no cgroup");
   }
   return group.Freeze(paused);
 }
@@ -151,7 +155,8 @@ Result<std::vector<std::string>> Container::Delete(bool force) {
   std::vector<std::string> warnings;
   const Status status = MXC_TRY(ReadStatus());
   if (!force && status != Status::kStopped && status != Status::kCreated) {
-    return Error(Code::kRefused, "cannot delete container " + state_.id + " that is not stopped: " + std::string(StatusName(status)))
+    return Error(Code::kRefused,
+                 "cannot delete container " + state_.id + " that is not stopped: " + std::string(StatusName(status)))
         .WithHint("kill it first, or delete it with --force");
   }
   MXC_TRY(EndProcesses());

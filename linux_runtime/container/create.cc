@@ -134,14 +134,17 @@ Result<void> Creation::ReadConfig() {
   }
   oci::Validated validated = MXC_TRY_AS(path, oci::Validate(spec_, extension_));
   warnings_.insert(warnings_.end(), validated.warnings.begin(), validated.warnings.end());
-  if (!spec_.process) return Error(Code::kInvalid, path + ": /process: missing").WithHint("say what to run in process.args");
+  if (!spec_.process)
+    return Error(Code::kInvalid, path + ": /process: missing").WithHint("say what to run in process.args");
   if (options_.listen_fds != 0) {
     spec_.process->env.push_back("LISTEN_FDS=" + std::to_string(options_.listen_fds));
     spec_.process->env.push_back("LISTEN_PID=1");
   }
-  if (!extension_.empty_root && !spec_.root->path.starts_with('/')) spec_.root->path = options_.bundle + "/" + spec_.root->path;
+  if (!extension_.empty_root && !spec_.root->path.starts_with('/'))
+    spec_.root->path = options_.bundle + "/" + spec_.root->path;
   if (spec_.process->terminal && options_.console_socket.empty() && !options_.own_terminal) {
-    return Error(Code::kInvalid, path + ": /process/terminal: cannot allocate tty: nobody takes the terminal of a detached container")
+    return Error(Code::kInvalid,
+                 path + ": /process/terminal: cannot allocate tty: nobody takes the terminal of a detached container")
         .WithHint("give --console-socket");
   }
   if (!options_.console_socket.empty()) {
@@ -199,8 +202,10 @@ Result<void> Creation::MakePlan() {
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
   plan_.bundle.preserved = options_.preserve_fds + options_.listen_fds;
   if (!plan_.guarded.empty()) {
-    return Error(Code::kUnsupported, "/annotations: dev.mxc.denied and dev.mxc.protect need a process that keeps them up, which containers of " 
-                                     "plain bundles don't have yet");
+    return Error(
+        Code::kUnsupported,
+        "/annotations: dev.mxc.denied and dev.mxc.protect need a process that keeps them up, which containers of "
+        "plain bundles don't have yet");
   }
   return {};
 }
@@ -226,7 +231,8 @@ Error Creation::Failure() {
   const bool hooks = record.step < plan_.steps.size() && plan_.steps[record.step].op == sandbox::Op::kHooks;
   const auto index = static_cast<size_t>(record.pid);
   if (hooks && index < plan_.bundle.create_container.size()) {
-    return HookError(plan_.bundle.create_container[index], {index, record.error, record.wait_status}, plan_.bundle.hook_output);
+    return HookError(plan_.bundle.create_container[index], {index, record.error, record.wait_status},
+                     plan_.bundle.hook_output);
   }
   if (record.step < plan_.steps.size()) return sandbox::StepError(plan_, record.step, record.error);
   return LateFailure(record, spec_);
@@ -244,7 +250,8 @@ Result<void> Creation::TakeConsole(sys::UniqueFd master) {
     launched_.console = std::move(master);
     return {};
   }
-  return SendDescriptors(console_socket_.get(), "/dev/ptmx", {master.get()}).WithContext("send the terminal to " + options_.console_socket);
+  return SendDescriptors(console_socket_.get(), "/dev/ptmx", {master.get()})
+      .WithContext("send the terminal to " + options_.console_socket);
 }
 
 Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready) {
@@ -255,8 +262,9 @@ Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready)
     case sandbox::Word::kConsole:
       return TakeConsole(std::move(fd));
     case sandbox::Word::kListener:
-      return sandbox::SendSeccompListener(*spec_.linux.seccomp,
-                                          {spec_.oci_version, launched_.pid, OciState(state_, Status::kCreating, false)}, fd.get());
+      return sandbox::SendSeccompListener(
+          *spec_.linux.seccomp, {spec_.oci_version, launched_.pid, OciState(state_, Status::kCreating, false)},
+          fd.get());
     case sandbox::Word::kReady:
       *ready = true;
       return {};
@@ -306,7 +314,8 @@ Result<void> WritePidFile(const std::string& path, pid_t pid) {
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644));
   if (!file.valid()) return sys::SystemError("write the pid file " + path, -file.get());
   const long size = sys::Write(file.get(), text.data(), text.size());
-  if (size != static_cast<long>(text.size())) return sys::SystemError("write the pid file " + path, static_cast<int>(-size));
+  if (size != static_cast<long>(text.size()))
+    return sys::SystemError("write the pid file " + path, static_cast<int>(-size));
   if (::rename(fresh.c_str(), path.c_str()) != 0) return sys::SystemError("write the pid file " + path, errno);
   return {};
 }

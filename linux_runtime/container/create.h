@@ -29,12 +29,12 @@ struct CreateOptions {
   bool new_keyring = true;
   bool wait_for_start = true;
   cgroup::ManagerKind manager = cgroup::ManagerKind::kCgroupfs;
-  std::string seccomp_cache;   // folder for compiled filters; "": none
+  std::string seccomp_cache;  // folder for compiled filters; "": none
   sandbox::ArgvArea argv;
 };
 
 struct Created {
-  Entry entry;      // locked
+  Entry entry;  // locked
   State state;
   oci::Spec spec;
   sandbox::Launched launched;         // console: the PTY's master with own_terminal

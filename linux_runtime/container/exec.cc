@@ -19,7 +19,7 @@ namespace {
 // Which of the container's namespaces are not this process's own: joining one's own user namespace is an error of setns.
 Result<uint64_t> OtherNamespaces(pid_t pid) {
   constexpr std::pair<const char*, uint64_t> kKinds[] = {
-      {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},        {"pid", CLONE_NEWPID},   {"net", CLONE_NEWNET},
+      {"user", CLONE_NEWUSER}, {"mnt", CLONE_NEWNS},  {"pid", CLONE_NEWPID},       {"net", CLONE_NEWNET},
       {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}, {"time", CLONE_NEWTIME}};
   uint64_t other = 0;
   for (const auto& [name, flag] : kKinds) {
@@ -38,7 +38,8 @@ Result<void> CheckStatus(const Container& container, bool ignore_paused) {
   if (status == Status::kRunning || status == Status::kCreated) return {};
   if (status == Status::kPaused) {
     if (ignore_paused) return {};
-    return Error(Code::kRefused, "cannot exec in a paused container: " + id).WithHint("resume it first, or give --ignore-paused");
+    return Error(Code::kRefused, "cannot exec in a paused container: " + id)
+        .WithHint("resume it first, or give --ignore-paused");
   }
   return Error(Code::kRefused, "cannot exec in a stopped container: container not running: " + id);
 }
@@ -60,7 +61,8 @@ Result<void> Converse(sandbox::Launched& launched, int console_socket, const oci
     if (word == sandbox::Word::kReady) return {};
     if (word == sandbox::Word::kListener) {
       MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp,
-                                           {spec.oci_version, launched.pid, OciState(state, Status::kRunning, false)}, received.get()));
+                                           {spec.oci_version, launched.pid, OciState(state, Status::kRunning, false)},
+                                           received.get()));
       continue;
     }
     if (word != sandbox::Word::kConsole) return Error(Code::kInternal, "the process said something unexpected");
@@ -83,7 +85,8 @@ Result<oci::Process> ProcessLike(const oci::Spec& spec, const std::vector<std::s
   return process;
 }
 
-Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& options, std::vector<std::string>* warnings) {
+Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& options,
+                               std::vector<std::string>* warnings) {
   MXC_TRY(CheckStatus(container, options.ignore_paused));
   oci::Spec spec = MXC_TRY(container.ReadSpec());
   spec.process = options.process;
@@ -93,12 +96,14 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   sys::UniqueFd console_socket;
   if (!options.console_socket.empty()) console_socket = MXC_TRY(ConnectUnixSocket(options.console_socket));
   if (options.process.terminal && !console_socket.valid() && !options.own_terminal) {
-    return Error(Code::kUsage, "cannot allocate tty: nobody takes the terminal of a detached process").WithHint("give --console-socket");
+    return Error(Code::kUsage, "cannot allocate tty: nobody takes the terminal of a detached process")
+        .WithHint("give --console-socket");
   }
   std::optional<sys::UniqueFd> first = container.OpenProcess();
   if (!first) return Error(Code::kRefused, "container not running: " + container.state().id);
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  GroupEntrance entrance = MXC_TRY(OpenEntrance(MXC_TRY(group.EnterForExec(options.below, container.state().process.pid))));
+  GroupEntrance entrance =
+      MXC_TRY(OpenEntrance(MXC_TRY(group.EnterForExec(options.below, container.state().process.pid))));
 
   sandbox::PlanContext context;
   context.bundle = context.exec = context.new_keyring = true;
@@ -111,8 +116,9 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   context.landlock_abi = sys::LandlockAbi();
   context.seccomp_cache = options.seccomp_cache;
   context.cgroup_tasks = entrance.files();
-  sandbox::Plan plan = MXC_TRY(sandbox::BuildExecPlan(
-      spec, extension, context, {first->get(), MXC_TRY(OtherNamespaces(container.state().process.pid)), "container's"}));
+  sandbox::Plan plan = MXC_TRY(
+      sandbox::BuildExecPlan(spec, extension, context,
+                             {first->get(), MXC_TRY(OtherNamespaces(container.state().process.pid)), "container's"}));
   plan.bundle.preserved = options.preserve_fds;
   // The namespaces were looked at by number: still those of the process that the pidfd holds?
   if (!container.OpenProcess()) return Error(Code::kRefused, "container not running: " + container.state().id);
@@ -124,7 +130,8 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
     MXC_TRY(launched.Continue());
     sandbox::Word word{};
     int fd = -1;
-    if (sandbox::Hear(launched.parent.get(), &word, &fd) < 0) return Error(Code::kSystem, "the process ended before its program ran");
+    if (sandbox::Hear(launched.parent.get(), &word, &fd) < 0)
+      return Error(Code::kSystem, "the process ended before its program ran");
     return AwaitProgram(launched.status.get(), spec);
   };
   Result<void> finished = finish();

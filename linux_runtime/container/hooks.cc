@@ -58,7 +58,8 @@ Result<void> FillStateFile(int fd, const std::string& state) {
 Error HookError(const sandbox::PlannedHook& hook, const sandbox::HookFailure& failure, int output) {
   const std::string what = std::string("run the hook ") + hook.path + " (" + hook.field + ")";
   if (failure.error == ETIMEDOUT) {
-    return Error(Code::kSystem, what + ": it did not end within " + std::to_string(hook.timeout_ms / 1000) + " s").WithErrno(ETIMEDOUT);
+    return Error(Code::kSystem, what + ": it did not end within " + std::to_string(hook.timeout_ms / 1000) + " s")
+        .WithErrno(ETIMEDOUT);
   }
   if (failure.error != 0) return sys::SystemError(what, failure.error);
   std::string why = WIFSIGNALED(failure.wait_status)
@@ -76,7 +77,8 @@ Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, co
   return RunFrom(sandbox::PrepareHooks(words, hooks, field), &first, state);
 }
 
-std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state) {
+std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field,
+                                      const std::string& state) {
   std::vector<std::string> warnings;
   if (hooks.empty()) return warnings;
   sandbox::Plan words;

@@ -39,7 +39,8 @@ std::optional<sys::UniqueFd> OpenProcess(const ProcessIdentity& process) {
   if (!pidfd.valid()) return std::nullopt;
   // Looked at after it was opened: what is seen now is the process that the descriptor holds, or it is gone.
   std::optional<ProcessLook> look = LookAtProcess(process.pid);
-  if (!look || look->start_ticks != process.start_ticks || look->state == 'Z' || look->state == 'X') return std::nullopt;
+  if (!look || look->start_ticks != process.start_ticks || look->state == 'Z' || look->state == 'X')
+    return std::nullopt;
   if (sys::PidfdSendSignal(pidfd.get(), 0) == -ESRCH) return std::nullopt;
   return pidfd;
 }

@@ -17,7 +17,7 @@ struct ProcessIdentity {
 };
 
 struct ProcessLook {
-  char state = '?';          // 'R', 'S', 'Z', …
+  char state = '?';  // 'R', 'S', 'Z', …
   uint64_t start_ticks = 0;
 };
 

@@ -67,7 +67,8 @@ Result<State> ReadState(std::string_view text) {
     for (size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
       json.update(Json::parse(text.substr(0, end)));
     }
-    if (json.at("format") != kFormat) return Error(Code::kInvalid, "the container's state has a format that this version doesn't know");
+    if (json.at("format") != kFormat)
+      return Error(Code::kInvalid, "the container's state has a format that this version doesn't know");
     State state;
     json.at("id").get_to(state.id);
     json.at("ociVersion").get_to(state.oci_version);

@@ -18,15 +18,15 @@ std::string_view StatusName(Status status);
 
 struct State {
   std::string id;
-  std::string oci_version;           // of the bundle's configuration
-  std::string bundle;                // absolute
-  std::string rootfs;                // absolute
-  ProcessIdentity process;           // pid 0: none yet
-  std::vector<std::string> group;    // cgroup::BundleGroup::State()
-  std::string group_path;            // for humans; "" without one
-  std::string manager;               // "cgroupfs", "systemd", "disabled"
-  int64_t created_us = 0;            // Unix time
-  uint32_t owner = 0;                // uid of who created it
+  std::string oci_version;         // of the bundle's configuration
+  std::string bundle;              // absolute
+  std::string rootfs;              // absolute
+  ProcessIdentity process;         // pid 0: none yet
+  std::vector<std::string> group;  // cgroup::BundleGroup::State()
+  std::string group_path;          // for humans; "" without one
+  std::string manager;             // "cgroupfs", "systemd", "disabled"
+  int64_t created_us = 0;          // Unix time
+  uint32_t owner = 0;              // uid of who created it
   std::map<std::string, std::string> annotations;
 };
 

@@ -55,9 +55,10 @@ TEST_CASE("a line that was cut counts for nothing") {
 }
 
 TEST_CASE("what is no state is refused") {
-  for (const char* text : {"", "{}\n", "[]\n", "null\n", "{\"format\":2}\n", "{\"format\":1}\n", "\xff\n",
-                           "{\"format\":1,\"id\":3,\"ociVersion\":\"\",\"bundle\":\"\",\"rootfs\":\"\",\"manager\":\"\",\"createdUs\":0,"
-                           "\"owner\":0,\"annotations\":{}}\n"}) {
+  for (const char* text :
+       {"", "{}\n", "[]\n", "null\n", "{\"format\":2}\n", "{\"format\":1}\n", "\xff\n",
+        "{\"format\":1,\"id\":3,\"ociVersion\":\"\",\"bundle\":\"\",\"rootfs\":\"\",\"manager\":\"\",\"createdUs\":0,"
+        "\"owner\":0,\"annotations\":{}}\n"}) {
     CAPTURE(text);
     Result<State> read = ReadState(text);
     REQUIRE_FALSE(read.ok());

@@ -19,12 +19,15 @@ constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 Result<void> CheckId(const std::string& id) {
   auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' ||
-           c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+           c == '-' || c == '.';
   };
-  const bool good = !id.empty() && id.size() <= kLongestId && id != "." && id != ".." && std::all_of(id.begin(), id.end(), plain);
+  const bool good =
+      !id.empty() && id.size() <= kLongestId && id != "." && id != ".." && std::all_of(id.begin(), id.end(), plain);
   if (good) return {};
-  return Error(Code::kInvalid, "invalid id format: a container's id is made of letters, digits and _ + - . and has at most 255 of them");
+  return Error(
+      Code::kInvalid,
+      "invalid id format: a container's id is made of letters, digits and _ + - . and has at most 255 of them");
 }
 
 Result<std::vector<std::string>> Names(int folder, const std::string& path) {
@@ -118,7 +121,8 @@ Result<void> Entry::Remove() {
     if (name != kStateFile) ::unlinkat(folder_.get(), name.c_str(), 0);
   }
   ::unlinkat(folder_.get(), kStateFile, 0);
-  if (::unlinkat(root_.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return sys::SystemError("remove " + path_, errno);
+  if (::unlinkat(root_.get(), id_.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return sys::SystemError("remove " + path_, errno);
   return {};
 }
 

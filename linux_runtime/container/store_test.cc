@@ -76,9 +76,9 @@ TEST_CASE("a deleted container can't be locked any more") {
 TEST_CASE("ids that are no names of files are refused") {
   Folder folder;
   Result<Store> store = Store::Open(folder.path());
-  for (const std::string& id : {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("../x"),
-                                std::string("a b"), std::string("a\nb"), std::string("\xc3\xa9"), std::string(256, 'a'),
-                                std::string("a\0b", 3)}) {
+  for (const std::string& id :
+       {std::string(), std::string("."), std::string(".."), std::string("a/b"), std::string("../x"), std::string("a b"),
+        std::string("a\nb"), std::string("\xc3\xa9"), std::string(256, 'a'), std::string("a\0b", 3)}) {
     CAPTURE(id);
     CHECK(store->Create(id).error().code() == Code::kInvalid);
     CHECK(store->Find(id).error().code() == Code::kInvalid);

@@ -95,8 +95,8 @@ Details ProbeDetails(const translate::HostFacts& facts, const cgroup::Hierarchy&
       details.dangerous_groups.emplace_back(group, danger);
     }
   }
-  details.wsl_interop = Has("/run/WSL") && (Has("/proc/sys/fs/binfmt_misc/WSLInterop") ||
-                                            Has("/proc/sys/fs/binfmt_misc/WSLInterop-late"));
+  details.wsl_interop = Has("/run/WSL") &&
+                        (Has("/proc/sys/fs/binfmt_misc/WSLInterop") || Has("/proc/sys/fs/binfmt_misc/WSLInterop-late"));
   details.wsl_gpu = Has("/dev/dxg");
   details.vsock = sys::UniqueFd(::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)).valid();
   return details;

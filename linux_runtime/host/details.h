@@ -26,12 +26,12 @@ struct Details {
   bool seccomp_log = false;  // SECCOMP_RET_LOG
   std::string lsms;          // "landlock,yama"; empty: can't be read
 
-  bool has_newidmap = false;   // newuidmap and newgidmap
-  uint64_t sub_uids = 0;       // how many the caller may map
+  bool has_newidmap = false;  // newuidmap and newgidmap
+  uint64_t sub_uids = 0;      // how many the caller may map
   uint64_t sub_gids = 0;
   bool fanotify_permission = false;  // fanotify(7) can hold an open back until it is decided; root only
 
-  std::string cgroup_why_not;         // Hierarchy::why_not()
+  std::string cgroup_why_not;           // Hierarchy::why_not()
   std::optional<bool> swap_accounting;  // absent: unknown
 
   std::vector<std::pair<std::string, std::string>> dangerous_groups;  // name, what it gives

@@ -12,10 +12,14 @@ using translate::HostFacts;
 
 std::string_view LayoutName(CgroupLayout layout) {
   switch (layout) {
-    case CgroupLayout::kNone: return "none";
-    case CgroupLayout::kV1: return "v1";
-    case CgroupLayout::kHybrid: return "hybrid";
-    case CgroupLayout::kV2: return "v2";
+    case CgroupLayout::kNone:
+      return "none";
+    case CgroupLayout::kV1:
+      return "v1";
+    case CgroupLayout::kHybrid:
+      return "hybrid";
+    case CgroupLayout::kV2:
+      return "v2";
   }
   return "";
 }
@@ -43,7 +47,8 @@ Finding Kernel(const HostFacts& facts, const Details& details) {
     finding.advice = NewerKernel(facts, "5.15");
   } else if (!facts.KernelAtLeast(6, 3)) {
     finding.status = Status::kWeaker;
-    finding.gives = "mounts by descriptor; without root, denied paths can't be covered against a container's root (6.3)";
+    finding.gives =
+        "mounts by descriptor; without root, denied paths can't be covered against a container's root (6.3)";
     finding.advice = NewerKernel(facts, "6.3");
   } else {
     finding.gives = "mounts by descriptor, covers for denied paths";
@@ -65,8 +70,11 @@ Finding Landlock(const HostFacts& facts, const Details& details) {
     uint32_t abi;
     const char* what;
   };
-  static constexpr Step kSteps[] = {{2, "moves between folders"}, {3, "truncation"}, {4, "TCP ports"},
-                                    {5, "device ioctls"}, {6, "signals and abstract sockets"}};
+  static constexpr Step kSteps[] = {{2, "moves between folders"},
+                                    {3, "truncation"},
+                                    {4, "TCP ports"},
+                                    {5, "device ioctls"},
+                                    {6, "signals and abstract sockets"}};
   std::vector<std::string> has{"files"}, lacks;
   for (const Step& step : kSteps) (facts.landlock_abi >= step.abi ? has : lacks).push_back(step.what);
   finding.gives = "a second wall behind the mounts: " + Join(has);
@@ -108,7 +116,8 @@ Finding UserNamespaces(const HostFacts& facts, const Details& details) {
 
 Finding Namespaces(const Details& details) {
   std::vector<std::string> missing = details.missing_namespaces;
-  if (missing.empty()) return {Status::kOk, "Namespaces", "all eight kinds", "own mounts, processes, network, ids and clocks", ""};
+  if (missing.empty())
+    return {Status::kOk, "Namespaces", "all eight kinds", "own mounts, processes, network, ids and clocks", ""};
   bool only_time = missing == std::vector<std::string>{"time"};
   return {only_time ? Status::kWeaker : Status::kMissing, "Namespaces", "without " + Join(missing),
           only_time ? "policies that ask for a time namespace are refused" : "every run is refused",
@@ -116,7 +125,8 @@ Finding Namespaces(const Details& details) {
 }
 
 Finding Ids(const HostFacts& facts, const Details& details) {
-  if (facts.root) return {Status::kOk, "Ids", "root maps any", "container ids lie in a range that nothing else uses", ""};
+  if (facts.root)
+    return {Status::kOk, "Ids", "root maps any", "container ids lie in a range that nothing else uses", ""};
   if (facts.maps_several_ids) {
     return {Status::kOk, "Ids", std::to_string(std::min(details.sub_uids, details.sub_gids)) + " by newuidmap",
             "images with several users run without root", ""};
@@ -154,17 +164,19 @@ Finding Cgroups(const HostFacts& facts, const Details& details) {
     return finding;
   }
   finding.status = has.empty() ? Status::kMissing : Status::kWeaker;
-  finding.gives = "limits on " + Join(lacks) + " that a policy names are refused; a profile's become rlimits, for each process";
+  finding.gives =
+      "limits on " + Join(lacks) + " that a policy names are refused; a profile's become rlimits, for each process";
   finding.advice = details.cgroup_why_not;
   return finding;
 }
 
 Finding HardLimits(const HostFacts& facts) {
   auto files = facts.hard_limits.find("RLIMIT_NOFILE");
-  std::string found = files == facts.hard_limits.end() ? "open files unlimited" : "open files up to " + std::to_string(files->second);
-  if (facts.raises_limits) return {Status::kOk, "Resource limits", found + ", can be raised", "any limit of a policy can be set", ""};
-  return {Status::kOk, "Resource limits", found, "limits above the caller's hard ones are refused",
-          ""};
+  std::string found =
+      files == facts.hard_limits.end() ? "open files unlimited" : "open files up to " + std::to_string(files->second);
+  if (facts.raises_limits)
+    return {Status::kOk, "Resource limits", found + ", can be raised", "any limit of a policy can be set", ""};
+  return {Status::kOk, "Resource limits", found, "limits above the caller's hard ones are refused", ""};
 }
 
 Finding Groups(const Details& details) {
@@ -176,14 +188,17 @@ Finding Groups(const Details& details) {
     names.push_back(name);
     dangers.push_back(name + " " + danger);
   }
-  return {Status::kWeaker, "Groups", Join(names), Join(dangers, "; "),
-          "nothing inside has them unless the policy keeps them, which is refused without leave; better: leave the groups"};
+  return {
+      Status::kWeaker, "Groups", Join(names), Join(dangers, "; "),
+      "nothing inside has them unless the policy keeps them, which is refused without leave; better: leave the groups"};
 }
 
 Finding Wsl(const HostFacts& facts, const Details& details) {
-  if (details.wsl1) return {Status::kMissing, "WSL", "version 1", "no sandbox runs", "in Windows: wsl --set-version DISTRIBUTION 2"};
+  if (details.wsl1)
+    return {Status::kMissing, "WSL", "version 1", "no sandbox runs", "in Windows: wsl --set-version DISTRIBUTION 2"};
   if (!facts.wsl.is_wsl) {
-    return {Status::kOk, "WSL", "no", details.vsock ? "AF_VSOCK is shut for sandboxes all the same" : "no doors to Windows", ""};
+    return {Status::kOk, "WSL", "no",
+            details.vsock ? "AF_VSOCK is shut for sandboxes all the same" : "no doors to Windows", ""};
   }
   Finding finding{Status::kOk, "WSL", "version 2", "", ""};
   if (!facts.wsl.distribution.empty()) finding.found += ", " + facts.wsl.distribution;
@@ -199,9 +214,12 @@ Finding Wsl(const HostFacts& facts, const Details& details) {
 
 std::string_view StatusName(Status status) {
   switch (status) {
-    case Status::kOk: return "ok";
-    case Status::kWeaker: return "weaker";
-    case Status::kMissing: return "missing";
+    case Status::kOk:
+      return "ok";
+    case Status::kWeaker:
+      return "weaker";
+    case Status::kMissing:
+      return "missing";
   }
   return "";
 }
@@ -209,13 +227,15 @@ std::string_view StatusName(Status status) {
 Report Judge(const HostFacts& facts, const Details& details) {
   Report report;
   constexpr uint64_t kMebibyte = 1 << 20;
-  report.host = "Linux " + details.release + (facts.root ? ", as root" : ", without root") + ", " + std::to_string(facts.cpus) +
-                (facts.cpus == 1 ? " processor" : " processors");
+  report.host = "Linux " + details.release + (facts.root ? ", as root" : ", without root") + ", " +
+                std::to_string(facts.cpus) + (facts.cpus == 1 ? " processor" : " processors");
   if (facts.memory_bytes != 0) report.host += ", " + std::to_string(facts.memory_bytes / kMebibyte) + " MiB";
-  report.findings = {Kernel(facts, details),   UserNamespaces(facts, details), Namespaces(details),
-                     Ids(facts, details),      Seccomp(facts, details),        Landlock(facts, details),
-                     DeniedPaths(facts, details), Cgroups(facts, details),     HardLimits(facts),
-                     Groups(details),          Wsl(facts, details)};
+  report.findings = {Kernel(facts, details),      UserNamespaces(facts, details),
+                     Namespaces(details),         Ids(facts, details),
+                     Seccomp(facts, details),     Landlock(facts, details),
+                     DeniedPaths(facts, details), Cgroups(facts, details),
+                     HardLimits(facts),           Groups(details),
+                     Wsl(facts, details)};
   return report;
 }
 

@@ -53,9 +53,12 @@ std::string Padded(std::string text, size_t width) {
 
 const char* ColorOf(Status status) {
   switch (status) {
-    case Status::kOk: return "\033[32m";
-    case Status::kWeaker: return "\033[33m";
-    case Status::kMissing: return "\033[31m";
+    case Status::kOk:
+      return "\033[32m";
+    case Status::kWeaker:
+      return "\033[33m";
+    case Status::kMissing:
+      return "\033[31m";
   }
   return "";
 }
@@ -81,7 +84,8 @@ std::string FormatDoctor(const Report& report, int width, bool color) {
       lead.assign(kIndent, ' ');
     }
   }
-  text += "\n" + std::to_string(count[0]) + " ok, " + std::to_string(count[1]) + " weaker, " + std::to_string(count[2]) + " missing\n";
+  text += "\n" + std::to_string(count[0]) + " ok, " + std::to_string(count[1]) + " weaker, " +
+          std::to_string(count[2]) + " missing\n";
   return text;
 }
 

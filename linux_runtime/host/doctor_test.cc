@@ -69,7 +69,8 @@ TEST_CASE("each thing that is missing turns its line, says what is lost and what
     void (*change)(translate::HostFacts&, Details&);
   };
   const Row rows[] = {
-      {"old kernel", "Kernel", Status::kMissing, "boot Linux 5.15", [](auto& f, auto&) { f.kernel_major = 5, f.kernel_minor = 10; }},
+      {"old kernel", "Kernel", Status::kMissing, "boot Linux 5.15",
+       [](auto& f, auto&) { f.kernel_major = 5, f.kernel_minor = 10; }},
       {"WSL's older kernel", "Kernel", Status::kWeaker, "wsl --update",
        [](auto& f, auto&) { f.kernel_major = 5, f.kernel_minor = 15, f.wsl.is_wsl = true; }},
       {"WSL 1", "Kernel", Status::kMissing, "wsl --set-version", [](auto&, auto& d) { d.wsl1 = true; }},
@@ -93,14 +94,20 @@ TEST_CASE("each thing that is missing turns its line, says what is lost and what
        [](auto& f, auto& d) { f.root = false, d.has_newidmap = false; }},
       {"no ranges", "Ids", Status::kWeaker, "usermod --add-subuids", [](auto& f, auto&) { f.root = false; }},
       {"rootless", "Denied paths", Status::kWeaker, "on_exposed: kill", [](auto& f, auto&) { f.root = false; }},
-      {"no fanotify", "Denied paths", Status::kWeaker, "CONFIG_FANOTIFY", [](auto&, auto& d) { d.fanotify_permission = false; }},
+      {"no fanotify", "Denied paths", Status::kWeaker, "CONFIG_FANOTIFY",
+       [](auto&, auto& d) { d.fanotify_permission = false; }},
       {"no cpu controller", "cgroup", Status::kWeaker, "enable it",
-       [](auto& f, auto& d) { f.cgroup.controllers = {"memory", "pids"}, d.cgroup_why_not = "enable it"; }},
+       [](auto& f, auto& d) {
+         f.cgroup.controllers = {"memory", "pids"}, d.cgroup_why_not = "enable it";
+       }},
       {"no cgroup", "cgroup", Status::kMissing, "no delegation",
        [](auto& f, auto& d) { f.cgroup.controllers = {}, d.cgroup_why_not = "no delegation"; }},
-      {"swap not counted", "cgroup", Status::kWeaker, "swapaccount=1", [](auto&, auto& d) { d.swap_accounting = false; }},
+      {"swap not counted", "cgroup", Status::kWeaker, "swapaccount=1",
+       [](auto&, auto& d) { d.swap_accounting = false; }},
       {"docker group", "Groups", Status::kWeaker, "leave the groups",
-       [](auto&, auto& d) { d.dangerous_groups = {{"docker", "starts containers as root"}}; }},
+       [](auto&, auto& d) {
+         d.dangerous_groups = {{"docker", "starts containers as root"}};
+       }},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);

@@ -138,10 +138,18 @@ translate::WslFacts ProbeWsl(std::string_view release, const translate::CallerFa
 translate::CgroupFacts CgroupsOf(const cgroup::Hierarchy& hierarchy, bool root) {
   translate::CgroupFacts facts;
   switch (hierarchy.version()) {
-    case cgroup::Version::kNone: facts.layout = translate::CgroupLayout::kNone; break;
-    case cgroup::Version::kV1: facts.layout = translate::CgroupLayout::kV1; break;
-    case cgroup::Version::kHybrid: facts.layout = translate::CgroupLayout::kHybrid; break;
-    case cgroup::Version::kV2: facts.layout = translate::CgroupLayout::kV2; break;
+    case cgroup::Version::kNone:
+      facts.layout = translate::CgroupLayout::kNone;
+      break;
+    case cgroup::Version::kV1:
+      facts.layout = translate::CgroupLayout::kV1;
+      break;
+    case cgroup::Version::kHybrid:
+      facts.layout = translate::CgroupLayout::kHybrid;
+      break;
+    case cgroup::Version::kV2:
+      facts.layout = translate::CgroupLayout::kV2;
+      break;
   }
   for (cgroup::Controllers bit = 1; bit <= hierarchy.available(); bit <<= 1) {
     if ((hierarchy.available() & bit) != 0) facts.controllers.push_back(cgroup::ControllerNames(bit));
@@ -158,7 +166,8 @@ Result<HostFacts> ProbeHost(const cgroup::Hierarchy& hierarchy, const char* cons
   utsname name{};
   if (::uname(&name) != 0) return sys::SystemError("uname", errno);
   auto version = KernelVersion(name.release);
-  if (!version) return Error(Code::kUnsupported, "read the kernel's version: '" + std::string(name.release) + "' has none");
+  if (!version)
+    return Error(Code::kUnsupported, "read the kernel's version: '" + std::string(name.release) + "' has none");
   std::tie(facts.kernel_major, facts.kernel_minor) = *version;
   facts.landlock_abi = static_cast<uint32_t>(std::max(0, sys::LandlockAbi()));
   bool initial = InInitialUserNamespace();
@@ -167,8 +176,9 @@ Result<HostFacts> ProbeHost(const cgroup::Hierarchy& hierarchy, const char* cons
   facts.user_namespaces = MayMakeUserNamespaces(facts.root);
   facts.time_namespaces = Has("/proc/self/ns/time");
   facts.caller = MXC_TRY(ProbeCaller(environment));
-  facts.maps_several_ids = facts.root || (Has("/usr/bin/newuidmap") && Has("/usr/bin/newgidmap") &&
-                                          HasSubids("/etc/subuid", facts.caller) && HasSubids("/etc/subgid", facts.caller));
+  facts.maps_several_ids =
+      facts.root || (Has("/usr/bin/newuidmap") && Has("/usr/bin/newgidmap") && HasSubids("/etc/subuid", facts.caller) &&
+                     HasSubids("/etc/subgid", facts.caller));
   facts.raises_limits = initial && HasEffective(CAP_SYS_RESOURCE);
   facts.hard_limits = HardLimits();
   facts.wsl = ProbeWsl(name.release, facts.caller);

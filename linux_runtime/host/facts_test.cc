@@ -15,12 +15,14 @@
 using namespace mxc;
 
 TEST_CASE("facts agree with this process") {
-  const char* environment[] = {"HOME=/elsewhere", "USER=someone", "WSL_DISTRO_NAME=Debian", "=odd", "plain", "EMPTY=", nullptr};
+  const char* environment[] = {"HOME=/elsewhere", "USER=someone", "WSL_DISTRO_NAME=Debian", "=odd", "plain",
+                               "EMPTY=",          nullptr};
   auto facts = host::ProbeHost(cgroup::Hierarchy::Probe(), environment);
   REQUIRE_MESSAGE(facts.ok(), facts.error().Describe());
   utsname name{};
   REQUIRE(::uname(&name) == 0);
-  CHECK(std::string(name.release).starts_with(std::to_string(facts->kernel_major) + "." + std::to_string(facts->kernel_minor)));
+  CHECK(std::string(name.release)
+            .starts_with(std::to_string(facts->kernel_major) + "." + std::to_string(facts->kernel_minor)));
   CHECK(facts->caller.uid == ::getuid());
   CHECK(facts->caller.gid == ::getgid());
   CHECK(facts->caller.cwd == std::filesystem::current_path());

@@ -18,15 +18,15 @@ namespace mxc::run {
 struct RunOptions {
   // Standard streams, a bit each, that are terminals: the program gets one of its own in their place. 0: none.
   uint8_t terminal_streams = 0;
-  std::string runtime_directory;    // XDG_RUNTIME_DIR
-  std::string cache_directory;      // compiled filters of lists that aren't shipped; "": none
+  std::string runtime_directory;  // XDG_RUNTIME_DIR
+  std::string cache_directory;    // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;
   const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
 };
 
 struct RunResult {
-  report::ExitReport report;          // complete but for what only the caller knows (the policy's file, origins of grants)
-  std::optional<Error> failure;       // why the program didn't start, or why it was ended by us
+  report::ExitReport report;     // complete but for what only the caller knows (the policy's file, origins of grants)
+  std::optional<Error> failure;  // why the program didn't start, or why it was ended by us
 };
 
 // extension: what oci::ReadExtension reads from the spec's annotations, which whoever wrote them has already.

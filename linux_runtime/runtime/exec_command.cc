@@ -1,7 +1,6 @@
-#include "linux_runtime/container/exec.h"
-
 #include <charconv>
 
+#include "linux_runtime/container/exec.h"
 #include "linux_runtime/runtime/commands.h"
 #include "linux_runtime/supervise/supervise.h"
 #include "linux_runtime/sys/raw.h"
@@ -27,7 +26,8 @@ void AddCapabilities(const std::vector<std::string>& names, oci::Process& proces
   if (names.empty()) return;
   if (!process.capabilities) process.capabilities.emplace();
   for (const std::string& name : names) {
-    for (oci::Strings* set : {&process.capabilities->bounding, &process.capabilities->effective, &process.capabilities->permitted}) {
+    for (oci::Strings* set :
+         {&process.capabilities->bounding, &process.capabilities->effective, &process.capabilities->permitted}) {
       set->push_back(name);
     }
   }
@@ -40,7 +40,9 @@ Result<oci::Process> WantedProcess(const Context& context, const oci::Spec& spec
   if (!own.process.empty()) {
     process = MXC_TRY(oci::ReadProcess(MXC_TRY(ReadInput(own.process)), own.process));
   } else {
-    if (options.arguments.empty()) return Error(Code::kUsage, "exec: no command is given").WithHint("mxc-runtime exec ID COMMAND …, or --process FILE");
+    if (options.arguments.empty())
+      return Error(Code::kUsage, "exec: no command is given")
+          .WithHint("mxc-runtime exec ID COMMAND …, or --process FILE");
     process = MXC_TRY(container::ProcessLike(spec, options.arguments));
   }
   if (!own.cwd.empty()) process.cwd = own.cwd;

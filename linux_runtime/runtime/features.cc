@@ -45,26 +45,86 @@ bool IsMountOption(const std::string& name) {
 
 Json MountOptions() {
   return Those("",
-               {"acl",          "async",     "atime",         "bind",        "copy-symlink", "defaults",     "dest-nofollow", "dev",
-                "diratime",     "dirsync",   "exec",          "iversion",    "idmap",        "lazytime",     "loud",          "mand",
-                "noacl",        "noatime",   "nodev",         "nodiratime",  "noexec",       "noiversion",   "nolazytime",    "nomand",
-                "norelatime",   "nostrictatime", "nosuid",    "nosymfollow", "private",      "ratime",       "rbind",         "rdev",
-                "rdiratime",    "relatime",  "remount",       "rexec",       "ridmap",       "rnoatime",     "rnodev",        "rnodiratime",
-                "rnoexec",      "rnorelatime", "rnostrictatime", "rnosuid",  "rnosymfollow", "ro",           "rprivate",      "rrelatime",
-                "rro",          "rrw",       "rshared",       "rslave",      "rstrictatime", "rsuid",        "rsymfollow",    "runbindable",
-                "rw",           "shared",    "silent",        "slave",       "src-nofollow", "strictatime",  "suid",          "symfollow",
-                "sync",         "tmpcopyup", "unbindable"},
+               {"acl",
+                "async",
+                "atime",
+                "bind",
+                "copy-symlink",
+                "defaults",
+                "dest-nofollow",
+                "dev",
+                "diratime",
+                "dirsync",
+                "exec",
+                "iversion",
+                "idmap",
+                "lazytime",
+                "loud",
+                "mand",
+                "noacl",
+                "noatime",
+                "nodev",
+                "nodiratime",
+                "noexec",
+                "noiversion",
+                "nolazytime",
+                "nomand",
+                "norelatime",
+                "nostrictatime",
+                "nosuid",
+                "nosymfollow",
+                "private",
+                "ratime",
+                "rbind",
+                "rdev",
+                "rdiratime",
+                "relatime",
+                "remount",
+                "rexec",
+                "ridmap",
+                "rnoatime",
+                "rnodev",
+                "rnodiratime",
+                "rnoexec",
+                "rnorelatime",
+                "rnostrictatime",
+                "rnosuid",
+                "rnosymfollow",
+                "ro",
+                "rprivate",
+                "rrelatime",
+                "rro",
+                "rrw",
+                "rshared",
+                "rslave",
+                "rstrictatime",
+                "rsuid",
+                "rsymfollow",
+                "runbindable",
+                "rw",
+                "shared",
+                "silent",
+                "slave",
+                "src-nofollow",
+                "strictatime",
+                "suid",
+                "symfollow",
+                "sync",
+                "tmpcopyup",
+                "unbindable"},
                IsMountOption);
 }
 
 Json Seccomp() {
   Json seccomp;
   seccomp["enabled"] = true;
-  seccomp["actions"] = Those("SCMP_ACT_", {"ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "NOTIFY", "TRACE", "TRAP"},
-                             oci::IsSeccompAction);
+  seccomp["actions"] =
+      Those("SCMP_ACT_", {"ALLOW", "ERRNO", "KILL", "KILL_PROCESS", "KILL_THREAD", "LOG", "NOTIFY", "TRACE", "TRAP"},
+            oci::IsSeccompAction);
   seccomp["operators"] = Those("SCMP_CMP_", {"EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"}, oci::IsSeccompOperator);
   seccomp["archs"] = Json::array({"SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_X86_64"});
-  seccomp["knownFlags"] = Those("SECCOMP_FILTER_FLAG_", {"TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"}, oci::IsSeccompFlag);
+  seccomp["knownFlags"] =
+      Those("SECCOMP_FILTER_FLAG_", {"TSYNC", "LOG", "SPEC_ALLOW", "WAIT_KILLABLE_RECV"}, oci::IsSeccompFlag);
   seccomp["supportedFlags"] = seccomp["knownFlags"];
   return seccomp;
 }
@@ -74,15 +134,17 @@ Json Enabled(bool on) { return Json{{"enabled", on}}; }
 }  // namespace
 
 std::string VersionText() {
-  return std::string("mxc-runtime version ") + kVersion + "\nspec: " + kSpecVersion + "\nlibseccomp: " +
-         std::to_string(SCMP_VER_MAJOR) + "." + std::to_string(SCMP_VER_MINOR) + "." + std::to_string(SCMP_VER_MICRO) + "\n";
+  return std::string("mxc-runtime version ") + kVersion + "\nspec: " + kSpecVersion +
+         "\nlibseccomp: " + std::to_string(SCMP_VER_MAJOR) + "." + std::to_string(SCMP_VER_MINOR) + "." +
+         std::to_string(SCMP_VER_MICRO) + "\n";
 }
 
 std::string Features() {
   Json json;
   json["ociVersionMin"] = "1.0.0";
   json["ociVersionMax"] = kSpecVersion;
-  json["hooks"] = Json::array({"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"});
+  json["hooks"] =
+      Json::array({"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"});
   json["mountOptions"] = MountOptions();
   Json& linux_part = json["linux"];
   linux_part["namespaces"] = Json::array({"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"});
@@ -93,8 +155,9 @@ std::string Features() {
   linux_part["selinux"] = Enabled(true);
   linux_part["intelRdt"] = Enabled(true);
   linux_part["mountExtensions"] = {{"idmap", Enabled(true)}};
-  json["annotations"] = {{"io.github.seccomp.libseccomp.version", std::to_string(SCMP_VER_MAJOR) + "." + std::to_string(SCMP_VER_MINOR) +
-                                                                      "." + std::to_string(SCMP_VER_MICRO)}};
+  json["annotations"] = {
+      {"io.github.seccomp.libseccomp.version",
+       std::to_string(SCMP_VER_MAJOR) + "." + std::to_string(SCMP_VER_MINOR) + "." + std::to_string(SCMP_VER_MICRO)}};
   json["potentiallyUnsafeConfigAnnotations"] = Json::array({"dev.mxc.", "org.systemd.property.", "run.oci."});
   return json.dump(2) + "\n";
 }

@@ -51,13 +51,14 @@ int Pid(const Row& row) { return row.status == container::Status::kStopped ? 0 :
 std::string Table(const std::vector<Row>& rows) {
   std::vector<std::vector<std::string>> cells = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
   for (const Row& row : rows) {
-    cells.push_back({row.state.id, std::to_string(Pid(row)), std::string(container::StatusName(row.status)), row.state.bundle,
-                     container::FormatTime(row.state.created_us), Owner(row.state)});
+    cells.push_back({row.state.id, std::to_string(Pid(row)), std::string(container::StatusName(row.status)),
+                     row.state.bundle, container::FormatTime(row.state.created_us), Owner(row.state)});
   }
   std::string text;
   std::vector<size_t> widths(cells[0].size());
   for (const auto& line : cells) {
-    for (size_t column = 0; column < line.size(); ++column) widths[column] = std::max(widths[column], line[column].size());
+    for (size_t column = 0; column < line.size(); ++column)
+      widths[column] = std::max(widths[column], line[column].size());
   }
   for (const auto& line : cells) {
     for (size_t column = 0; column + 1 < line.size(); ++column) {
@@ -102,7 +103,8 @@ Result<std::string> FilteredPs(const std::vector<std::string>& options, const st
   size_t room = 0;
   while (::getline(&line, &room, pipe.get()) > 0) {
     std::vector<std::string> words;
-    for (char *save = nullptr, *copy = ::strdup(line), *word = ::strtok_r(copy, " \t\n", &save);; word = ::strtok_r(nullptr, " \t\n", &save)) {
+    for (char *save = nullptr, *copy = ::strdup(line), *word = ::strtok_r(copy, " \t\n", &save);;
+         word = ::strtok_r(nullptr, " \t\n", &save)) {
       if (word == nullptr) {
         ::free(copy);
         break;
@@ -119,7 +121,9 @@ Result<std::string> FilteredPs(const std::vector<std::string>& options, const st
     }
   }
   ::free(line);
-  if (column == std::string::npos) return Error(Code::kUsage, "ps: no column PID in what ps prints").WithHint("is ps installed (procps), and do its options show PID?");
+  if (column == std::string::npos)
+    return Error(Code::kUsage, "ps: no column PID in what ps prints")
+        .WithHint("is ps installed (procps), and do its options show PID?");
   return text;
 }
 
@@ -148,9 +152,11 @@ Result<int> ListCommand(const Context& context) {
 Result<int> PsCommand(const Context& context) {
   MXC_TRY(CheckFormat(context.options.format));
   container::Container container = MXC_TRY(container::Container::Load(context.store, context.options.id));
-  if (MXC_TRY(container.ReadStatus()) == container::Status::kStopped) return Error(Code::kRefused, "container not running: " + context.options.id);
+  if (MXC_TRY(container.ReadStatus()) == container::Status::kStopped)
+    return Error(Code::kRefused, "container not running: " + context.options.id);
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  if (!group.exists()) return Error(Code::kUnsupported, "ps: the container has no cgroup that would list its processes");
+  if (!group.exists())
+    return Error(Code::kUnsupported, "ps: the container has no cgroup that would list its processes");
   const std::vector<pid_t> pids = MXC_TRY(group.Processes());
   if (context.options.format == "json") {
     MXC_TRY(Print(Json(pids).dump() + "\n"));
@@ -163,11 +169,14 @@ Result<int> PsCommand(const Context& context) {
 Result<int> EventsCommand(const Context& context) {
   const std::string& id = context.options.id;
   container::Container container = MXC_TRY(container::Container::Load(context.store, id));
-  if (MXC_TRY(container.ReadStatus()) == container::Status::kStopped) return Error(Code::kRefused, "container not running: " + id);
+  if (MXC_TRY(container.ReadStatus()) == container::Status::kStopped)
+    return Error(Code::kRefused, "container not running: " + id);
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  if (!group.exists()) return Error(Code::kUnsupported, "events: the container has no cgroup that would count anything");
+  if (!group.exists())
+    return Error(Code::kUnsupported, "events: the container has no cgroup that would count anything");
   auto print = [&](const char* type, const std::string& data) {
-    return Print("{\"type\":\"" + std::string(type) + "\",\"id\":\"" + id + "\"" + (data.empty() ? "" : ",\"data\":" + data) + "}\n");
+    return Print("{\"type\":\"" + std::string(type) + "\",\"id\":\"" + id + "\"" +
+                 (data.empty() ? "" : ",\"data\":" + data) + "}\n");
   };
   if (context.options.stats) {
     MXC_TRY(print("stats", cgroup::WriteStats(MXC_TRY(group.ReadStats()))));

@@ -33,7 +33,8 @@ Result<container::CreateOptions> CreationOptions(const Context& context) {
   creation.console_socket = options.console_socket;
   creation.pid_file = options.pid_file;
   creation.preserve_fds = options.preserve_fds;
-  if (const char* listen = ::getenv("LISTEN_FDS")) creation.listen_fds = static_cast<unsigned>(std::clamp(::atoi(listen), 0, kMostListenFds));
+  if (const char* listen = ::getenv("LISTEN_FDS"))
+    creation.listen_fds = static_cast<unsigned>(std::clamp(::atoi(listen), 0, kMostListenFds));
   creation.no_pivot = options.no_pivot;
   creation.new_keyring = !options.no_new_keyring;
   creation.manager = options.manager;

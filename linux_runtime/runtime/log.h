@@ -8,7 +8,7 @@
 namespace mxc::runtime {
 
 struct LogOptions {
-  std::string file;    // appended to; "": none
+  std::string file;  // appended to; "": none
   bool json = false;
   bool debug = false;  // debug messages too
 };

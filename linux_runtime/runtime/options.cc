@@ -8,7 +8,8 @@ namespace {
 
 constexpr int kUsageExit = 1;
 
-CLI::App* AddCommand(CLI::App& app, Options& options, Command command, const char* name, const char* summary, bool with_id) {
+CLI::App* AddCommand(CLI::App& app, Options& options, Command command, const char* name, const char* summary,
+                     bool with_id) {
   CLI::App* added = app.add_subcommand(name, summary);
   added->callback([&options, command] { options.command = command; });
   if (with_id) added->add_option("container", options.id, "the container's id")->required()->type_name("ID");
@@ -31,34 +32,46 @@ void AddGlobal(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
          "--cgroup-manager",
          [&options](const std::string& name) {
-           if (name == "cgroupfs") options.manager = cgroup::ManagerKind::kCgroupfs;
-           else if (name == "systemd") options.manager = cgroup::ManagerKind::kSystemd;
-           else if (name == "disabled") options.manager = cgroup::ManagerKind::kDisabled;
-           else throw CLI::ValidationError("--cgroup-manager", "it is cgroupfs, systemd or disabled");
+           if (name == "cgroupfs")
+             options.manager = cgroup::ManagerKind::kCgroupfs;
+           else if (name == "systemd")
+             options.manager = cgroup::ManagerKind::kSystemd;
+           else if (name == "disabled")
+             options.manager = cgroup::ManagerKind::kDisabled;
+           else
+             throw CLI::ValidationError("--cgroup-manager", "it is cgroupfs, systemd or disabled");
          },
          "cgroupfs, systemd or disabled")
       ->type_name("MANAGER");
-  app.add_flag_callback("--systemd-cgroup", [&options] { options.manager = cgroup::ManagerKind::kSystemd; },
-                        "the same as --cgroup-manager systemd");
-  app.add_option_function<std::string>("--rootless", [](const std::string&) {}, "accepted for runc's callers; what the caller may do is found out")
+  app.add_flag_callback(
+      "--systemd-cgroup", [&options] { options.manager = cgroup::ManagerKind::kSystemd; },
+      "the same as --cgroup-manager systemd");
+  app.add_option_function<std::string>(
+         "--rootless", [](const std::string&) {}, "accepted for runc's callers; what the caller may do is found out")
       ->type_name("true|false|auto");
-  app.add_flag_callback("-v,--version", [&options] { options.command = Command::kVersion; }, "print the version");
+  app.add_flag_callback(
+      "-v,--version", [&options] { options.command = Command::kVersion; }, "print the version");
 }
 
 void AddProcessOptions(CLI::App* command, Options& options) {
-  command->add_option("--console-socket", options.console_socket, "unix socket that takes the terminal's master")->type_name("PATH");
+  command->add_option("--console-socket", options.console_socket, "unix socket that takes the terminal's master")
+      ->type_name("PATH");
   command->add_option("--pid-file", options.pid_file, "file for the pid of the first process")->type_name("FILE");
-  command->add_option("--preserve-fds", options.preserve_fds, "descriptors from 3 on that the program gets")->type_name("N");
+  command->add_option("--preserve-fds", options.preserve_fds, "descriptors from 3 on that the program gets")
+      ->type_name("N");
 }
 
 CLI::App* AddCreation(CLI::App& app, Options& options, Command command, const char* name, const char* summary) {
   CLI::App* added = AddCommand(app, options, command, name, summary, true);
-  added->add_option("-b,--bundle", options.bundle, "folder of the bundle, by default the current one")->type_name("DIR");
-  added->add_option("-f,--config", options.config, "configuration, by default config.json of the bundle")->type_name("FILE");
+  added->add_option("-b,--bundle", options.bundle, "folder of the bundle, by default the current one")
+      ->type_name("DIR");
+  added->add_option("-f,--config", options.config, "configuration, by default config.json of the bundle")
+      ->type_name("FILE");
   AddProcessOptions(added, options);
   added->add_flag("--no-pivot", options.no_pivot, "move the root instead of pivot_root, for an initramfs");
   added->add_flag("--no-new-keyring", options.no_new_keyring, "keep the caller's session keyring");
-  added->add_flag_callback("--no-subreaper", [] {}, "accepted for runc's callers; this runtime is never a subreaper");
+  added->add_flag_callback(
+      "--no-subreaper", [] {}, "accepted for runc's callers; this runtime is never a subreaper");
   return added;
 }
 
@@ -68,13 +81,29 @@ void AddExec(CLI::App& app, Options& options) {
   ExecArguments& own = options.exec;
   exec->add_option("-p,--process", own.process, "file with the process as JSON")->type_name("FILE");
   exec->add_option("--cwd", own.cwd, "working folder")->type_name("DIR");
-  exec->add_option("-e,--env", own.env, "NAME=VALUE, may be repeated")->type_name("VARIABLE")->take_all()->expected(1)->allow_extra_args(false);
+  exec->add_option("-e,--env", own.env, "NAME=VALUE, may be repeated")
+      ->type_name("VARIABLE")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
   exec->add_option("-u,--user", own.user, "UID[:GID]")->type_name("USER");
-  exec->add_option("-g,--additional-gids", own.groups, "supplementary group, may be repeated")->type_name("GID")->take_all()->expected(1)->allow_extra_args(false);
-  exec->add_option("-c,--cap", own.capabilities, "add a capability, may be repeated")->type_name("NAME")->take_all()->expected(1)->allow_extra_args(false);
+  exec->add_option("-g,--additional-gids", own.groups, "supplementary group, may be repeated")
+      ->type_name("GID")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
+  exec->add_option("-c,--cap", own.capabilities, "add a capability, may be repeated")
+      ->type_name("NAME")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
   exec->add_option("--apparmor", own.apparmor, "AppArmor profile")->type_name("NAME");
   exec->add_option("--process-label", own.label, "SELinux label")->type_name("LABEL");
-  exec->add_option("--cgroup", own.cgroups, "a group below the container's own; v1: CONTROLLERS:PATH")->type_name("PATH")->take_all()->expected(1)->allow_extra_args(false);
+  exec->add_option("--cgroup", own.cgroups, "a group below the container's own; v1: CONTROLLERS:PATH")
+      ->type_name("PATH")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
   exec->add_flag("-t,--tty", own.tty, "with a terminal");
   exec->add_flag("-d,--detach", options.detach, "don't wait for its end");
   exec->add_flag("--no-new-privs", own.no_new_privileges, "set no_new_privs");
@@ -85,7 +114,8 @@ void AddExec(CLI::App& app, Options& options) {
 void AddUpdate(CLI::App& app, Options& options) {
   CLI::App* update = AddCommand(app, options, Command::kUpdate, "update", "change a container's limits", true);
   UpdateOptions& own = options.update;
-  update->add_option("-r,--resources", own.resources, "linux.resources as JSON; - is standard input")->type_name("FILE");
+  update->add_option("-r,--resources", own.resources, "linux.resources as JSON; - is standard input")
+      ->type_name("FILE");
   update->add_option("--memory", own.memory, "bytes; -1: unlimited");
   update->add_option("--memory-reservation", own.memory_reservation, "bytes");
   update->add_option("--memory-swap", own.memory_swap, "memory and swap, bytes; -1: unlimited");
@@ -127,21 +157,24 @@ void Define(CLI::App& app, Options& options) {
   AddCommand(app, options, Command::kPause, "pause", "stop every process", true);
   AddCommand(app, options, Command::kResume, "resume", "let them go on", true);
   AddUpdate(app, options);
-  CLI::App* events = AddCommand(app, options, Command::kEvents, "events", "print what a container uses, as JSON lines", true);
+  CLI::App* events =
+      AddCommand(app, options, Command::kEvents, "events", "print what a container uses, as JSON lines", true);
   events->add_flag("--stats", options.stats, "once");
-  events->add_option_function<std::string>(
-            "--interval",
-            [&options](const std::string& text) {
-              options.interval_s = std::stoull(text);  // "5s", "5"
-              if (options.interval_s == 0) throw CLI::ValidationError("--interval", "at least one second");
-            },
-            "seconds between two lines")
+  events
+      ->add_option_function<std::string>(
+          "--interval",
+          [&options](const std::string& text) {
+            options.interval_s = std::stoull(text);  // "5s", "5"
+            if (options.interval_s == 0) throw CLI::ValidationError("--interval", "at least one second");
+          },
+          "seconds between two lines")
       ->type_name("SECONDS");
   CLI::App* spec = AddCommand(app, options, Command::kSpec, "spec", "write a config.json to start from", false);
   spec->add_option("-b,--bundle", options.bundle, "folder of the bundle")->type_name("DIR");
   spec->add_flag("--rootless", options.rootless, "for a caller who isn't root");
   AddCommand(app, options, Command::kFeatures, "features", "print what this runtime can do, as JSON", false);
-  for (auto [command, name] : {std::pair{Command::kCheckpoint, "checkpoint"}, std::pair{Command::kRestore, "restore"}}) {
+  for (auto [command, name] :
+       {std::pair{Command::kCheckpoint, "checkpoint"}, std::pair{Command::kRestore, "restore"}}) {
     AddCommand(app, options, command, name, "out of scope; says so", false)->prefix_command();
   }
 }

@@ -11,15 +11,31 @@
 namespace mxc::runtime {
 
 enum class Command : uint8_t {
-  kCreate, kRun, kStart, kState, kKill, kDelete, kExec, kPs, kList, kPause, kResume, kUpdate, kEvents, kSpec, kFeatures,
-  kCheckpoint, kRestore, kVersion,
+  kCreate,
+  kRun,
+  kStart,
+  kState,
+  kKill,
+  kDelete,
+  kExec,
+  kPs,
+  kList,
+  kPause,
+  kResume,
+  kUpdate,
+  kEvents,
+  kSpec,
+  kFeatures,
+  kCheckpoint,
+  kRestore,
+  kVersion,
 };
 
 // What `update` changes; as text, since most are numbers that may be -1.
 struct UpdateOptions {
   std::string resources;  // file, or "-"
-  std::optional<int64_t> memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp, cpu_quota, cpu_rt_runtime,
-      pids_limit, cpu_idle;
+  std::optional<int64_t> memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp, cpu_quota,
+      cpu_rt_runtime, pids_limit, cpu_idle;
   std::optional<uint64_t> cpu_period, cpu_rt_period, cpu_shares, cpu_burst;
   std::optional<uint16_t> blkio_weight;
   std::string cpuset_cpus, cpuset_mems;
@@ -53,7 +69,7 @@ struct Options {
 
 struct Parsed {
   std::optional<Options> options;
-  int exit_code = 0;     // without options: print `message` and exit
+  int exit_code = 0;  // without options: print `message` and exit
   std::string message;
 };
 

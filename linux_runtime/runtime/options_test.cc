@@ -14,8 +14,9 @@ Parsed Parse(std::vector<std::string> words) {
 }
 
 TEST_CASE("what podman, conmon and containerd write") {
-  Parsed create = Parse({"--systemd-cgroup", "--log-format=json", "--log", "/l", "create", "--bundle", "/b", "--pid-file", "/p",
-                         "--no-pivot", "--no-new-keyring", "--preserve-fds", "2", "--console-socket", "/s", "box"});
+  Parsed create =
+      Parse({"--systemd-cgroup", "--log-format=json", "--log", "/l", "create", "--bundle", "/b", "--pid-file", "/p",
+             "--no-pivot", "--no-new-keyring", "--preserve-fds", "2", "--console-socket", "/s", "box"});
   REQUIRE(create.options.has_value());
   CHECK(create.options->command == Command::kCreate);
   CHECK(create.options->id == "box");
@@ -51,9 +52,15 @@ TEST_CASE("the command of exec is left as it is") {
 }
 
 TEST_CASE("wrong words are usage errors") {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"create"}, {"nonsense"}, {"--log-format", "xml", "list"}, {"--cgroup-manager", "none", "list"}, {"create", "--preserve-fds", "x", "box"},
-           {"events", "--interval", "0", "box"}, {"events", "--interval", "x", "box"}, {"update", "--memory", "much", "box"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"create"},
+                                             {"nonsense"},
+                                             {"--log-format", "xml", "list"},
+                                             {"--cgroup-manager", "none", "list"},
+                                             {"create", "--preserve-fds", "x", "box"},
+                                             {"events", "--interval", "0", "box"},
+                                             {"events", "--interval", "x", "box"},
+                                             {"update", "--memory", "much", "box"}}) {
     Parsed parsed = Parse(words);
     CAPTURE(words[0]);
     CHECK_FALSE(parsed.options.has_value());

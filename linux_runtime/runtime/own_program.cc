@@ -42,7 +42,8 @@ Result<sys::UniqueFd> SealedCopy(int own) {
     const ssize_t size = ::sendfile(copy.get(), own, &at, static_cast<size_t>(found.st_size - at));
     if (size <= 0) return sys::SystemError("copy the runtime's own program", size == 0 ? EIO : errno);
   }
-  if (::fcntl(copy.get(), F_ADD_SEALS, kSeals) != 0) return sys::SystemError("seal the copy of the runtime's own program", errno);
+  if (::fcntl(copy.get(), F_ADD_SEALS, kSeals) != 0)
+    return sys::SystemError("seal the copy of the runtime's own program", errno);
   // Executed by another opening: one that is open for writing gives ETXTBSY.
   const std::string path = "/proc/self/fd/" + std::to_string(copy.get());
   sys::UniqueFd readable(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY));

@@ -50,8 +50,9 @@ oci::Spec Template(bool rootless) {
                : MountOf("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
   };
   spec.linux.namespaces = {{"pid", ""}, {"ipc", ""}, {"uts", ""}, {"mount", ""}};
-  spec.linux.masked_paths = {"/proc/acpi",     "/proc/asound",     "/proc/kcore",       "/proc/keys",  "/proc/latency_stats",
-                             "/proc/scsi",     "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware"};
+  spec.linux.masked_paths = {"/proc/acpi",          "/proc/asound", "/proc/kcore",       "/proc/keys",
+                             "/proc/latency_stats", "/proc/scsi",   "/proc/sched_debug", "/proc/timer_list",
+                             "/proc/timer_stats",   "/sys/firmware"};
   spec.linux.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
   if (rootless) {
     spec.linux.namespaces.push_back({"user", ""});
@@ -73,13 +74,16 @@ oci::Spec Template(bool rootless) {
 }  // namespace
 
 Result<int> SpecCommand(const Options& options) {
-  const std::string path = options.bundle + "/config.json", text = oci::WriteSpec(Template(options.rootless), true) + "\n";
+  const std::string path = options.bundle + "/config.json",
+                    text = oci::WriteSpec(Template(options.rootless), true) + "\n";
   // What is there is somebody's work.
   sys::UniqueFd file(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0666));
-  if (file.get() == -EEXIST) return Error(Code::kRefused, path + " exists: it is left as it is").WithHint("remove it, or give another --bundle");
+  if (file.get() == -EEXIST)
+    return Error(Code::kRefused, path + " exists: it is left as it is").WithHint("remove it, or give another --bundle");
   if (!file.valid()) return sys::SystemError("make " + path, -file.get());
   const long size = sys::Write(file.get(), text.data(), text.size());
-  if (size != static_cast<long>(text.size())) return sys::SystemError("write " + path, size < 0 ? static_cast<int>(-size) : ENOSPC);
+  if (size != static_cast<long>(text.size()))
+    return sys::SystemError("write " + path, size < 0 ? static_cast<int>(-size) : ENOSPC);
   return 0;
 }
 

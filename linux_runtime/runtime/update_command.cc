@@ -41,7 +41,8 @@ Result<int> UpdateCommand(const Context& context) {
   }
   MXC_TRY(oci::ValidateResources(resources));
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  if (!group.exists()) return Error(Code::kUnsupported, "update " + context.options.id + ": the container has no cgroup");
+  if (!group.exists())
+    return Error(Code::kUnsupported, "update " + context.options.id + ": the container has no cgroup");
   MXC_TRY(group.Update(resources));
   return 0;
 }

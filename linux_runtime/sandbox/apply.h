@@ -30,9 +30,9 @@ struct RootState {
   int folder = -1;
   const char* folder_path = nullptr;  // of folder_size bytes, not terminated there; with the slash at its end
   size_t folder_size = 0;
-  int null = -1;          // the container's /dev/null, known to be it
-  int empty_folder = -1;  // an attached mount of an empty read-only folder
-  int console = -1;       // slave of the PTY, once kConsole has opened it
+  int null = -1;                           // the container's /dev/null, known to be it
+  int empty_folder = -1;                   // an attached mount of an empty read-only folder
+  int console = -1;                        // slave of the PTY, once kConsole has opened it
   const LandlockPlan* landlock = nullptr;  // nullptr: no rules
   int ruleset = -1;                        // made from it ahead of time
 };

@@ -111,8 +111,8 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
     check(kStepConsole, static_cast<int>(sys::Check(::ioctl(state.console, TIOCSCTTY, 0))));
     for (int fd = 0; fd <= 2; ++fd) check(kStepConsole, static_cast<int>(sys::Check(::dup2(state.console, fd))));
   }
-  check(kStepDescriptors, CloseRest(bundle.preserved, {status, descriptors.parent, bundle.start_fifo, bundle.start_status,
-                                                       bundle.state_created, bundle.hook_output}));
+  check(kStepDescriptors, CloseRest(bundle.preserved, {status, descriptors.parent, bundle.start_fifo,
+                                                       bundle.start_status, bundle.state_created, bundle.hook_output}));
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the runtime's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
   const Settled settled = SettleProcess(plan);
@@ -128,7 +128,8 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   HookFailure failure = RunHooks(bundle.start_container, bundle.state_created, bundle.hook_output);
   if (failure.failed()) FailHook(status, kStepHook, failure);
   int resource = 0;
-  if (int error = SetLimits(plan, &resource); error < 0) Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
+  if (int error = SetLimits(plan, &resource); error < 0)
+    Fail(status, kStepRlimitBase + static_cast<uint32_t>(resource), error);
   ResetSignals();
   if (!early) check(kStepSeccomp, InstallFilters(plan, descriptors.parent));
   ::execve(settled.program, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));

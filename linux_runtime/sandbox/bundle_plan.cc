@@ -19,13 +19,14 @@ struct Kind {
 
 // In the order in which they are joined: a user namespace gives the rights to join those it owns, a mount namespace takes
 // away the view of the files.
-constexpr Kind kKinds[] = {{"user", CLONE_NEWUSER},     {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},
-                           {"network", CLONE_NEWNET},   {"pid", CLONE_NEWPID},   {"cgroup", CLONE_NEWCGROUP},
-                           {"time", CLONE_NEWTIME},     {"mount", CLONE_NEWNS}};
+constexpr Kind kKinds[] = {{"user", CLONE_NEWUSER},   {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
+                           {"network", CLONE_NEWNET}, {"pid", CLONE_NEWPID}, {"cgroup", CLONE_NEWCGROUP},
+                           {"time", CLONE_NEWTIME},   {"mount", CLONE_NEWNS}};
 
 std::string At(const char* list, size_t index) { return std::string(list) + "/" + std::to_string(index); }
 
-Result<JoinedNamespace> OpenNamespace(Plan& plan, const oci::Namespace& wanted, const Kind& kind, const std::string& field) {
+Result<JoinedNamespace> OpenNamespace(Plan& plan, const oci::Namespace& wanted, const Kind& kind,
+                                      const std::string& field) {
   sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, wanted.path.c_str(), O_RDONLY));
   if (!fd.valid()) return sys::SystemError(field + "/path: open " + wanted.path, -fd.get());
   const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
@@ -39,8 +40,9 @@ Result<JoinedNamespace> OpenNamespace(Plan& plan, const oci::Namespace& wanted, 
 bool NeedsIntermediate(uint64_t fresh, const std::vector<JoinedNamespace>& joins) {
   constexpr uint64_t kFromBirth = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWTIME;
   if (joins.empty()) return false;
-  return (fresh & CLONE_NEWUSER) != 0 ||
-         std::any_of(joins.begin(), joins.end(), [](const JoinedNamespace& join) { return (join.type & kFromBirth) != 0; });
+  return (fresh & CLONE_NEWUSER) != 0 || std::any_of(joins.begin(), joins.end(), [](const JoinedNamespace& join) {
+           return (join.type & kFromBirth) != 0;
+         });
 }
 
 std::string MapLine(const IdRange& range) {
@@ -81,7 +83,8 @@ Result<uint64_t> PlanBundleNamespaces(Plan& plan, const oci::Spec& spec) {
       const oci::Namespace& wanted = spec.linux.namespaces[index];
       if (wanted.type != kind.name) continue;
       const std::string field = At("/linux/namespaces", index);
-      if ((seen & kind.flag) != 0) return Error(Code::kInvalid, field + ": the " + wanted.type + " namespace is listed twice");
+      if ((seen & kind.flag) != 0)
+        return Error(Code::kInvalid, field + ": the " + wanted.type + " namespace is listed twice");
       seen |= kind.flag;
       if (wanted.path.empty()) {
         fresh |= kind.flag;
@@ -97,7 +100,8 @@ Result<uint64_t> PlanBundleNamespaces(Plan& plan, const oci::Spec& spec) {
     }
   }
   if ((seen & CLONE_NEWNS) == 0) {
-    return Error(Code::kUnsupported, "/linux/namespaces: a container needs a mount namespace: without one its mounts would be the host's")
+    return Error(Code::kUnsupported,
+                 "/linux/namespaces: a container needs a mount namespace: without one its mounts would be the host's")
         .WithHint("add {\"type\": \"mount\"}");
   }
   if (NeedsIntermediate(fresh, joins)) {

@@ -126,7 +126,8 @@ Result<void> CoverKeeper::Join() {
     const char* step = message.step < std::size(kGuardSteps) ? kGuardSteps[message.step] : "start";
     Error error = sys::SystemError(std::string("start the guard of denied paths: ") + step, message.error);
     if (message.error != EMFILE) return error;
-    return std::move(error).WithHint("each sandbox of a user takes one of fs.inotify.max_user_instances: raise it, or run fewer at a time");
+    return std::move(error).WithHint(
+        "each sandbox of a user takes one of fs.inotify.max_user_instances: raise it, or run fewer at a time");
   }
   holds_opens_ = message.step != 0;
   return {};

@@ -55,19 +55,19 @@ struct KeptName {
 };
 
 struct KeeperOptions {
-  pid_t pid = -1;                     // the container's first process
-  int pidfd = -1;                     // of the same
+  pid_t pid = -1;  // the container's first process
+  int pidfd = -1;  // of the same
   std::vector<KeptName> names;
   std::optional<uint32_t> cover_owner;  // as root: a host id that the container doesn't map; rootless: none
   // The plan's, whose descriptors the guard keeps as long as it lives: whoever closes the last one waits for an RCU grace
   // period, and for the guard's end nobody waits.
   CoverSource kept_covers;
-  bool kill_on_exposed = false;       // x-linux.on_exposed: kill. An exposed denied object ends the container
-  bool hold_opens = true;             // fanotify, where the caller may and the kernel can
+  bool kill_on_exposed = false;  // x-linux.on_exposed: kill. An exposed denied object ends the container
+  bool hold_opens = true;        // fanotify, where the caller may and the kernel can
   // As root: a host id of this container's alone. The kernel counts groups of inotify and fanotify by user and gives each
   // 128 (fs.inotify.max_user_instances, fs.fanotify.max_user_groups): counted as root's, 64 sandboxes would use them up.
   std::optional<uint32_t> account;
-  int state_folder = -1;              // where objects made from inside are moved to; -1: they stay, covered
+  int state_folder = -1;  // where objects made from inside are moved to; -1: they stay, covered
   // Called in the guard's process, which keeps only the descriptors in callback_descriptors.
   std::function<bool(bool frozen)> freeze;  // returns whether it did; empty: can't
   std::function<void()> kill;               // empty: SIGKILL to pidfd, which ends a pid namespace
@@ -75,21 +75,21 @@ struct KeeperOptions {
 };
 
 enum class KeeperHow : uint8_t {
-  kCovered,       // an exposed object was covered again, or a new name was
-  kKilled,        // the container was killed: on_exposed, or the cover could not be put back
-  kMoved,         // an object made inside, or by nobody knows whom, was moved into the state folder
-  kLeft,          // it could not be moved; `detail` says why
-  kGuardDied,     // the guard ended before the container did; the container was killed
+  kCovered,    // an exposed object was covered again, or a new name was
+  kKilled,     // the container was killed: on_exposed, or the cover could not be put back
+  kMoved,      // an object made inside, or by nobody knows whom, was moved into the state folder
+  kLeft,       // it could not be moved; `detail` says why
+  kGuardDied,  // the guard ended before the container did; the container was killed
 };
 
 struct KeeperEvent {
   KeeperHow how = KeeperHow::kCovered;
   std::string path;
   std::string rule;
-  uint32_t count = 1;               // kCovered: how many times
-  uint32_t longest_window_us = 0;   // kCovered: an upper bound, by the parent folder's time of change
-  uint32_t refused_opens = 0;       // kCovered: opens of exposed objects that fanotify refused
-  std::string detail;               // kMoved: the name in the state folder
+  uint32_t count = 1;              // kCovered: how many times
+  uint32_t longest_window_us = 0;  // kCovered: an upper bound, by the parent folder's time of change
+  uint32_t refused_opens = 0;      // kCovered: opens of exposed objects that fanotify refused
+  std::string detail;              // kMoved: the name in the state folder
 };
 
 class CoverKeeper {

@@ -133,7 +133,8 @@ void Guard::CloseOthers() {
   std::vector<int> keep = options_.callback_descriptors;
   keep.push_back(socket_);
   keep.push_back(options_.pidfd);
-  for (int fd : {options_.kept_covers.base, options_.kept_covers.directory, options_.kept_covers.file}) keep.push_back(fd);
+  for (int fd : {options_.kept_covers.base, options_.kept_covers.directory, options_.kept_covers.file})
+    keep.push_back(fd);
   std::sort(keep.begin(), keep.end());
   unsigned next = 0;
   for (int fd : keep) {

@@ -22,7 +22,8 @@ constexpr int kMaxDepth = 64;
 using Budget = MoveBudget;
 
 Error TooLarge(const std::string& name) {
-  return Error(Code::kRefused, "move " + name + " into the state folder: it is larger than 10,000 objects, 256 MiB or 64 levels");
+  return Error(Code::kRefused,
+               "move " + name + " into the state folder: it is larger than 10,000 objects, 256 MiB or 64 levels");
 }
 
 Result<std::vector<std::string>> List(int folder, const std::string& name) {
@@ -72,7 +73,8 @@ Result<void> Copy(int parent, const std::string& name, int to, const std::string
     ssize_t size = ::readlinkat(parent, name.c_str(), target, sizeof target - 1);
     if (size < 0) return sys::SystemError("read the link " + name, errno);
     target[size] = '\0';
-    if (int error = sys::Symlink(target, to, as.c_str()); error < 0) return sys::SystemError("create the link " + as, -error);
+    if (int error = sys::Symlink(target, to, as.c_str()); error < 0)
+      return sys::SystemError("create the link " + as, -error);
     return {};
   }
   if (!S_ISDIR(stat.st_mode)) return {};
@@ -101,8 +103,7 @@ Result<void> Remove(int parent, const std::string& name, int depth) {
 // In the folder where it is, which takes no right over the object itself.
 int RenameAside(int parent, const std::string& name, const std::string& aside) {
   auto rename = [&] {
-    return static_cast<int>(
-        sys::Check(::renameat2(parent, name.c_str(), parent, aside.c_str(), RENAME_NOREPLACE)));
+    return static_cast<int>(sys::Check(::renameat2(parent, name.c_str(), parent, aside.c_str(), RENAME_NOREPLACE)));
   };
   int error = rename();
   struct stat stat {};

@@ -10,7 +10,8 @@
 namespace mxc::sandbox {
 namespace {
 
-constexpr uint32_t kMask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr uint32_t kMask =
+    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
 }  // namespace
 
@@ -135,9 +136,8 @@ void NameWatches::Read(const std::function<void(size_t, bool)>& changed) {
     if (size <= 0) break;
     for (long at = 0; at < size;) {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
-      Dispatch(event->wd, event->mask, event->len != 0 ? event->name : "", [&](size_t index, bool way) {
-        seen.emplace(index, way);
-      });
+      Dispatch(event->wd, event->mask, event->len != 0 ? event->name : "",
+               [&](size_t index, bool way) { seen.emplace(index, way); });
       at += static_cast<long>(sizeof(inotify_event)) + event->len;
     }
     if (size < static_cast<long>(sizeof buffer / 2)) break;

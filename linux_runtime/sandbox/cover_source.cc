@@ -91,9 +91,8 @@ int OpenOwnUnmapped(void* argument) {
 int MakeUnmappedNamespace() {
   alignas(16) char stack[16384];
   UnmappedRequest request{::geteuid(), ::getegid(), -ECHILD};
-  int pid = static_cast<int>(sys::Check(::clone(OpenOwnUnmapped, stack + sizeof stack,
-                                                CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWUSER,
-                                                &request)));
+  int pid = static_cast<int>(sys::Check(
+      ::clone(OpenOwnUnmapped, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWUSER, &request)));
   if (pid < 0) return pid;
   int status;
   while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {

@@ -74,8 +74,7 @@ class Walk {
       if (done() || too_large_) return;
       const std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
-      if (++entries_ > search_.max_entries ||
-          ((entries_ & 255) == 0 && std::chrono::steady_clock::now() > deadline_)) {
+      if (++entries_ > search_.max_entries || ((entries_ & 255) == 0 && std::chrono::steady_clock::now() > deadline_)) {
         too_large_ = true;
         return;
       }
@@ -122,14 +121,15 @@ Result<std::vector<FoundLink>> FindOtherLinks(const std::vector<LinkedFile>& fil
   for (const auto& [identity, wanted] : walk.wanted()) {
     const LinkedFile& file = files[wanted.file];
     std::set<std::string> names = wanted.names;
-    for (const LinkedFile& denied : files) {  // the name itself, or another denied one, may lie outside the granted trees
+    for (const LinkedFile& denied :
+         files) {  // the name itself, or another denied one, may lie outside the granted trees
       if (Identity(denied.device, denied.inode) == identity) names.insert(denied.path);
     }
     if (names.size() < wanted.links) {
       const uint64_t missing = wanted.links - names.size();
-      std::string message = "deny " + file.path + ": the file has " + std::to_string(wanted.links) + " hard links, and " +
-                            std::to_string(missing) + " of them " + (missing == 1 ? "was" : "were") +
-                            " not found in the granted folders";
+      std::string message = "deny " + file.path + ": the file has " + std::to_string(wanted.links) +
+                            " hard links, and " + std::to_string(missing) + " of them " +
+                            (missing == 1 ? "was" : "were") + " not found in the granted folders";
       if (walk.too_large()) {
         message += ", which are too large to search (after " + std::to_string(search.max_entries) + " names or " +
                    std::to_string(search.max_time.count()) + " ms)";
@@ -138,7 +138,8 @@ Result<std::vector<FoundLink>> FindOtherLinks(const std::vector<LinkedFile>& fil
           .WithHint("copy the file over itself so that it has one link (cp -p F F.new && mv F.new F)");
     }
     for (const std::string& name : names) {
-      const bool denied = std::any_of(files.begin(), files.end(), [&](const LinkedFile& other) { return other.path == name; });
+      const bool denied =
+          std::any_of(files.begin(), files.end(), [&](const LinkedFile& other) { return other.path == name; });
       if (!denied) links.push_back({name, wanted.file});
     }
   }

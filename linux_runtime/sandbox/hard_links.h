@@ -12,20 +12,20 @@ namespace mxc::sandbox {
 
 // A denied file, as the plan opened it.
 struct LinkedFile {
-  std::string path;     // on the host, canonical: the name that the rule gives
+  std::string path;  // on the host, canonical: the name that the rule gives
   uint64_t device = 0, inode = 0;
-  uint64_t links = 1;   // st_nlink
+  uint64_t links = 1;  // st_nlink
 };
 
 struct LinkSearch {
-  std::vector<std::string> trees;     // granted folders on the host, canonical; a tree within another is walked once
-  uint64_t max_entries = 200000;      // names looked at
+  std::vector<std::string> trees;  // granted folders on the host, canonical; a tree within another is walked once
+  uint64_t max_entries = 200000;   // names looked at
   std::chrono::milliseconds max_time{2000};
 };
 
 struct FoundLink {
-  std::string path;        // on the host, another name of the file
-  size_t file = 0;         // index into the denied files
+  std::string path;  // on the host, another name of the file
+  size_t file = 0;   // index into the denied files
 };
 
 // The other links of `files` (only those with more than one) below the trees, by walking them on the files' devices;

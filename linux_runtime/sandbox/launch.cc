@@ -5,13 +5,13 @@
 
 #include <span>
 
+#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/idmapped_mounts.h"
 #include "linux_runtime/sandbox/mount_errors.h"
-#include "linux_runtime/sandbox/apply_process.h"
 #include "linux_runtime/sandbox/names.h"
-#include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/parent_process.h"
 #include "linux_runtime/sandbox/process_errors.h"
+#include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
@@ -95,7 +95,8 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
 
 // The intermediate process: joins, then makes the container's first process as its sibling (CLONE_PARENT), and tells its
 // pid. It copies the parent's memory and must not be seen from inside (CVE-2016-9962).
-[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe, const ArgvArea& argv) {
+[[noreturn]] void JoinAndClone(const Plan& plan, const ChildDescriptors& descriptors, int pid_pipe,
+                               const ArgvArea& argv) {
   auto check = [&](size_t index, int error) {
     if (error >= 0) return;
     StatusRecord record{};
@@ -126,7 +127,8 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
   ::_exit(0);
 }
 
-Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent, const ArgvArea& argv) {
+Cloned CloneThroughJoins(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueFd& parent,
+                         const ArgvArea& argv) {
   Cloned cloned;
   int pid_pipe[2];
   if (::pipe2(pid_pipe, O_CLOEXEC) != 0) {
@@ -172,12 +174,15 @@ Result<void> CheckStandardStreams() {
     int error = sys::Fstat(fd, &found);
     if (error == -EBADF) {
       int null = ::open("/dev/null", O_RDWR);
-      if (null != fd) return Error(Code::kSystem, "descriptor " + std::to_string(fd) + " is closed and /dev/null can't take its place");
+      if (null != fd)
+        return Error(Code::kSystem,
+                     "descriptor " + std::to_string(fd) + " is closed and /dev/null can't take its place");
       continue;
     }
     int flags = ::fcntl(fd, F_GETFL);
     if (S_ISDIR(found.st_mode) || (flags & O_PATH) != 0) {
-      return Error(Code::kRefused, "descriptor " + std::to_string(fd) + " is a folder of the host: the program could walk out through it")
+      return Error(Code::kRefused, "descriptor " + std::to_string(fd) +
+                                       " is a folder of the host: the program could walk out through it")
           .WithHint("redirect it from or to a file, a pipe or /dev/null");
     }
   }
@@ -265,7 +270,8 @@ Error StepError(const Plan& plan, uint32_t step, int error) {
     Error whole = Error(Code::kSystem, described.message() + place).WithErrno(error);
     if (const char* hint = MountHint(failed, error); hint != nullptr) return std::move(whole).WithHint(hint);
     if (error == ESTALE) {
-      return std::move(whole).WithHint("the object was replaced by another one while the sandbox was being set up; run it again");
+      return std::move(whole).WithHint(
+          "the object was replaced by another one while the sandbox was being set up; run it again");
     }
     if (error == ENOSPC && (failed.op == Op::kNewRoot || failed.op == Op::kBind)) {
       return std::move(whole).WithHint("too many mounts: see sysctl fs.mount-max");

@@ -11,11 +11,11 @@
 namespace mxc::sandbox {
 
 struct Launched {
-  int pid = -1;            // of the first process, as this process counts
+  int pid = -1;  // of the first process, as this process counts
   sys::UniqueFd pidfd;
-  sys::UniqueFd status;    // StatusRecords
-  sys::UniqueFd parent;    // lifeline: as long as it is open, the container knows that its supervisor lives
-  sys::UniqueFd console;   // master of the PTY when the plan has a terminal
+  sys::UniqueFd status;   // StatusRecords
+  sys::UniqueFd parent;   // lifeline: as long as it is open, the container knows that its supervisor lives
+  sys::UniqueFd console;  // master of the PTY when the plan has a terminal
 
   Running running() const { return {pid, pidfd.get(), status.get(), console.get()}; }
 

@@ -119,7 +119,8 @@ class MountPlanner {
   Result<void> RefuseGrantsBelow(const oci::DeniedPath& rule, const std::string& host_name) const;
   Result<void> HoldObject(const HeldObject& held, bool protect);
   // At the names that the container shows of `host_name`, which is the object of the rule or a mounted part of it.
-  Result<void> HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name, bool protect);
+  Result<void> HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name,
+                         bool protect);
   // A grant that leads over a link which the container could have made, to what it wasn't given otherwise.
   Result<void> CheckLinkedGrants() const;
   // Whether a planned cover hides the path: it has one by another name, or lies deeper in a denied folder.
@@ -173,7 +174,7 @@ class MountPlanner {
   std::vector<LinkedGrant> linked_grants_;
   std::deque<oci::DeniedPath> stand_ins_;  // rules that hold a folder in place of something below it
   std::vector<std::string> passages_;
-  std::vector<std::string> readonly_aliases_;  // other names of read-only grants, in writable ones
+  std::vector<std::string> readonly_aliases_;             // other names of read-only grants, in writable ones
   std::set<std::pair<std::string, std::string>> sealed_;  // container path and host path of folders
   std::vector<std::pair<std::string, HostObject>> readonly_objects_;  // destination, source
   // Of denied and protected paths.

@@ -75,7 +75,7 @@ std::string MountPlanner::HostName(const std::string& path) const {
 Result<HostObject> MountPlanner::OpenNamed(const std::string& path, bool* through_link) const {
   if (!context_.bundle) return OpenHostObject(path, through_link);
   if (through_link != nullptr) *through_link = true;  // for all that is known
-  constexpr int kMostLinks = 40;  // as the kernel
+  constexpr int kMostLinks = 40;                      // as the kernel
   std::string at = "/", rest = path, host = HostName("/");
   for (int followed = 0; followed <= kMostLinks;) {
     const size_t begin = rest.find_first_not_of('/');

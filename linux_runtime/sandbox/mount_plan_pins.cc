@@ -73,7 +73,9 @@ Result<void> MountPlanner::CheckNesting() const {
     if (above == nullptr) return {};
     return Error(Code::kUnsupported, "x-linux.nesting: " + path + ", " + what + ", lies below " + above->path +
                                          ", which is writable: a program that makes mounts can move it away from there")
-        .WithHint("grant narrower folders, so that nothing denied or read-only lies below a writable one, or set nesting to false");
+        .WithHint(
+            "grant narrower folders, so that nothing denied or read-only lies below a writable one, or set nesting to "
+            "false");
   };
   for (const GuardedPath& guarded : plan_.guarded) {
     if (!guarded.protect) MXC_TRY(check(guarded.path, "denied (" + guarded.rule + ")"));

@@ -207,8 +207,8 @@ Result<void> MountPlanner::HoldObject(const HeldObject& held, bool protect) {
   return {};
 }
 
-Result<void> MountPlanner::HoldNames(const oci::DeniedPath& rule, const HostObject& object, const std::string& host_name,
-                                     bool protect) {
+Result<void> MountPlanner::HoldNames(const oci::DeniedPath& rule, const HostObject& object,
+                                     const std::string& host_name, bool protect) {
   if (!protect) MXC_TRY(RefuseGrantsBelow(rule, host_name));
   for (const ContainerName& name : ContainerNames(host_name)) {
     if (!held_.insert(name.path).second) continue;
@@ -252,7 +252,8 @@ Result<void> MountPlanner::SettleReadonlyAliases() {
   return {};
 }
 
-void MountPlanner::SettleReadonlyAlias(const std::string& destination, const HostObject& object, const std::string& host_name) {
+void MountPlanner::SettleReadonlyAlias(const std::string& destination, const HostObject& object,
+                                       const std::string& host_name) {
   for (const ContainerName& name : ContainerNames(host_name)) {
     if (!name.shown->writable || name.path == destination || !held_.insert(name.path).second) continue;
     Step& step = Add(Op::kReadonly, name.path);

@@ -57,8 +57,16 @@ uint64_t Microseconds(const timeval& time) {
 
 bool PassedOn(int signal) {
   switch (signal) {
-    case SIGTERM: case SIGINT: case SIGHUP: case SIGQUIT: case SIGUSR1: case SIGUSR2: case SIGWINCH: case SIGCONT:
-    case SIGTSTP: case SIGALRM:
+    case SIGTERM:
+    case SIGINT:
+    case SIGHUP:
+    case SIGQUIT:
+    case SIGUSR1:
+    case SIGUSR2:
+    case SIGWINCH:
+    case SIGCONT:
+    case SIGTSTP:
+    case SIGALRM:
       return true;
     default:
       return false;

@@ -7,13 +7,13 @@
 namespace mxc::sandbox {
 
 enum class Word : uint8_t {
-  kGo = 1,         // runtime → child: go on
-  kRootStands,     // the root stands and nothing has entered it yet: a keeper of covers may start
-  kHooks,          // the mounts stand, before pivot_root: time for prestart and createRuntime hooks
-  kConsole,        // with the PTY's master
-  kListener,       // with the descriptor of a seccomp listener
-  kReady,          // everything up to the start is done
-  kFree,           // the child no longer dies with the runtime
+  kGo = 1,      // runtime → child: go on
+  kRootStands,  // the root stands and nothing has entered it yet: a keeper of covers may start
+  kHooks,       // the mounts stand, before pivot_root: time for prestart and createRuntime hooks
+  kConsole,     // with the PTY's master
+  kListener,    // with the descriptor of a seccomp listener
+  kReady,       // everything up to the start is done
+  kFree,        // the child no longer dies with the runtime
 };
 
 // Async-signal-safe. `fd` -1: none. 0 or -errno.

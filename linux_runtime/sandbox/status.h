@@ -14,14 +14,14 @@ enum class StatusKind : uint32_t {
 
 struct StatusRecord {
   StatusKind kind;
-  uint32_t step;          // kFailed: index into Plan::steps, or kStep* below
-  int32_t error;          // kFailed: errno
-  int32_t pid;            // kStarted; kStepHook: the hook's index in its list; kStepJoin: the namespace's index
-  int32_t wait_status;    // kExited; kStepHook: of the hook, 0 when it was not run or had no time left
+  uint32_t step;        // kFailed: index into Plan::steps, or kStep* below
+  int32_t error;        // kFailed: errno
+  int32_t pid;          // kStarted; kStepHook: the hook's index in its list; kStepJoin: the namespace's index
+  int32_t wait_status;  // kExited; kStepHook: of the hook, 0 when it was not run or had no time left
   uint32_t reserved;
-  uint64_t user_us;       // kExited: CPU time in user mode, microseconds
-  uint64_t system_us;     // kExited
-  uint64_t max_rss_kib;   // kExited: largest resident set of one process
+  uint64_t user_us;      // kExited: CPU time in user mode, microseconds
+  uint64_t system_us;    // kExited
+  uint64_t max_rss_kib;  // kExited: largest resident set of one process
 };
 
 // Steps outside the plan's list.
@@ -36,8 +36,8 @@ inline constexpr uint32_t kStepDescriptors = 0xffffff07;
 inline constexpr uint32_t kStepSeccomp = 0xffffff08;
 inline constexpr uint32_t kStepNotDumpable = 0xffffff09;
 inline constexpr uint32_t kStepJoin = 0xffffff0a;
-inline constexpr uint32_t kStepHook = 0xffffff0b;       // startContainer; createContainer hooks fail at their plan's step
-inline constexpr uint32_t kStepReady = 0xffffff0c;      // the talk with the runtime at the end of `create`
+inline constexpr uint32_t kStepHook = 0xffffff0b;   // startContainer; createContainer hooks fail at their plan's step
+inline constexpr uint32_t kStepReady = 0xffffff0c;  // the talk with the runtime at the end of `create`
 // Of a bundle's process.
 inline constexpr uint32_t kStepGroups = 0xffffff10;
 inline constexpr uint32_t kStepGid = 0xffffff11;
@@ -56,10 +56,10 @@ inline constexpr uint32_t kStepRlimitBase = 0xffffff40;  // plus the RLIMIT_* nu
 // Signals that the supervisor sends to the first process (which is our reaper when Plan::reaper is set) are passed on
 // to the program's process group; SIGKILL ends everything.
 struct Running {
-  int pid = -1;       // of the container's first process, in the supervisor's pid namespace
-  int pidfd = -1;     // owned by the supervisor
-  int status = -1;    // read end of the status pipe
-  int console = -1;   // master of the PTY, or -1: standard streams are inherited
+  int pid = -1;      // of the container's first process, in the supervisor's pid namespace
+  int pidfd = -1;    // owned by the supervisor
+  int status = -1;   // read end of the status pipe
+  int console = -1;  // master of the PTY, or -1: standard streams are inherited
 };
 
 }  // namespace mxc::sandbox

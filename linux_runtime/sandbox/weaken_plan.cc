@@ -29,7 +29,8 @@ void DropKeeper(Plan& plan) {
 
 void WeakenMounts(Plan& plan) {
   if (Without("masks")) RemoveOp(plan, Op::kMask);
-  if (Without("proc-readonly")) Remove(plan, [](const Step& step) { return step.op == Op::kReadonly && step.optional; });
+  if (Without("proc-readonly"))
+    Remove(plan, [](const Step& step) { return step.op == Op::kReadonly && step.optional; });
   if (Without("protected")) {
     DropKeeper(plan);
     Remove(plan, [](const Step& step) { return step.op == Op::kReadonly && !step.optional; });
@@ -119,9 +120,8 @@ void WeakenProcess(Plan& plan) {
     for (char** entry = ::environ; *entry != nullptr; ++entry) plan.env.push_back(plan.Intern(*entry));
     plan.env.push_back(nullptr);
   }
-  std::erase_if(plan.seccomp, [](const SeccompProgram& program) {
-    return Without(program.origin == "guard" ? "guard" : "seccomp");
-  });
+  std::erase_if(plan.seccomp,
+                [](const SeccompProgram& program) { return Without(program.origin == "guard" ? "guard" : "seccomp"); });
 }
 
 }  // namespace

@@ -203,8 +203,9 @@ TEST_CASE("a program that closes the terminal and runs on costs no time of ours 
   const Outcome outcome = session.Go();
   ::getrusage(RUSAGE_SELF, &after);
   CHECK(outcome.ExitCode() == 6);
-  const long used = (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1'000'000 +
-                    after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec;
+  const long used =
+      (after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1'000'000 +
+      after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec;
   CHECK(used < 100'000);
 }
 

@@ -38,7 +38,9 @@ class Loop {
   void Forget(int fd);
 
   TimerId At(Clock::time_point when, OnTimer on_timer);
-  TimerId After(std::chrono::milliseconds delay, OnTimer on_timer) { return At(Clock::now() + delay, std::move(on_timer)); }
+  TimerId After(std::chrono::milliseconds delay, OnTimer on_timer) {
+    return At(Clock::now() + delay, std::move(on_timer));
+  }
   // Cancelling a timer that fired, or 0, is allowed.
   void Cancel(TimerId id);
 
@@ -71,8 +73,8 @@ class Loop {
   void FireTimers();
   void Sweep();
 
-  std::vector<pollfd> polled_;    // same order as watched_
-  std::deque<Watched> watched_;   // a deque: a running callback stays where it is when others are added
+  std::vector<pollfd> polled_;   // same order as watched_
+  std::deque<Watched> watched_;  // a deque: a running callback stays where it is when others are added
   std::deque<Timer> timers_;
   TimerId last_timer_ = 0;
   sys::UniqueFd signals_;

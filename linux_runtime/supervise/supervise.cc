@@ -94,8 +94,8 @@ Outcome Supervisor::Wait() {
 }
 
 void Supervisor::End() {
-  outcome_.wall_us = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - begin_).count());
+  outcome_.wall_us =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Loop::Clock::now() - begin_).count());
 }
 
 void Supervisor::Tick() {
@@ -181,8 +181,10 @@ void Supervisor::KillEverything() {
     loop_.Stop();
     return;
   }
-  if (options_.kill_all) options_.kill_all();
-  else Send(SIGKILL);
+  if (options_.kill_all)
+    options_.kill_all();
+  else
+    Send(SIGKILL);
   kill_timer_ = loop_.After(kKillAgain, [this] { KillEverything(); });
 }
 
@@ -250,8 +252,10 @@ void Supervisor::OnFirstProcessGone() {
     outcome_.max_rss_kib = static_cast<uint64_t>(usage.ru_maxrss);
     End();
   }
-  if (relay_) relay_->Drain([this] { loop_.Stop(); });
-  else loop_.Stop();
+  if (relay_)
+    relay_->Drain([this] { loop_.Stop(); });
+  else
+    loop_.Stop();
 }
 
 }  // namespace mxc::supervise

@@ -25,9 +25,9 @@ struct SuperviseOptions {
   // The first process is in this process's group, so that the terminal's own signals (Ctrl-C, Ctrl-Z) reach it without
   // us. Signals sent by processes (kill) are passed on in either case.
   bool shares_terminal = false;
-  int input = 0;             // the user's terminal, when Running has a console; -1: nothing is typed
+  int input = 0;  // the user's terminal, when Running has a console; -1: nothing is typed
   int output = 1;
-  uint32_t tick_ms = 0;      // 0: no ticks
+  uint32_t tick_ms = 0;  // 0: no ticks
 
   // Kills every process of the container (cgroup.kill, or freeze and kill). Empty: SIGKILL to the first process, which
   // is enough where that is pid 1 of a pid namespace. Called again each second until the first process is gone.

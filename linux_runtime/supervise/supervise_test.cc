@@ -108,8 +108,12 @@ TEST_CASE("failures before the program's start") {
     int error, code;
   };
   const Row rows[] = {
-      {sandbox::kStepExec, ENOENT, 127}, {sandbox::kStepExec, ENOTDIR, 127}, {sandbox::kStepExec, EACCES, 126},
-      {sandbox::kStepExec, ENOEXEC, 126}, {3, EPERM, 125}, {sandbox::kStepFork, EAGAIN, 125},
+      {sandbox::kStepExec, ENOENT, 127},
+      {sandbox::kStepExec, ENOTDIR, 127},
+      {sandbox::kStepExec, EACCES, 126},
+      {sandbox::kStepExec, ENOEXEC, 126},
+      {3, EPERM, 125},
+      {sandbox::kStepFork, EAGAIN, 125},
   };
   for (const Row& row : rows) {
     const Outcome outcome = Run([&](int status) {
@@ -157,7 +161,8 @@ TEST_CASE("at the time limit: SIGTERM, and a program that ends by it") {
   options.grace_ms = 60000;
   const Outcome outcome = Run(
       [](int status) {
-        while (WaitForSignal() != SIGTERM) {}
+        while (WaitForSignal() != SIGTERM) {
+        }
         Tell(status, StatusKind::kExited, 0, 0, 3 << 8);
       },
       options);

@@ -44,8 +44,8 @@ std::string CheckControl(std::string_view body) {
 
 std::string CheckCommand(std::string_view payload) {
   const std::string number(payload.substr(0, payload.find(';')));
-  for (const char* known : {"0", "1", "2", "8", "4", "10", "11", "12", "17", "19", "104", "110", "111", "112", "117",
-                            "119", "00", "01", "02", "08", "04"}) {
+  for (const char* known : {"0",   "1",   "2",   "8",   "4",   "10", "11", "12", "17", "19", "104",
+                            "110", "111", "112", "117", "119", "00", "01", "02", "08", "04"}) {
     if (number == known) {
       const bool title = number == "0" || number == "1" || number == "2" || number == "8";
       if (!title && number.size() <= 2 && number[0] != '0' && payload.find('?') != std::string_view::npos) {
@@ -97,9 +97,12 @@ std::string FindForbidden(std::string_view output) {
       const size_t start = ++at;
       while (at < output.size() && static_cast<unsigned char>(output[at]) >= 0x20) ++at;
       const std::string_view payload = output.substr(start, at - start);
-      if (output.substr(at).starts_with('\a')) ++at;
-      else if (output.substr(at).starts_with("\x1b\\")) at += 2;
-      else return "unfinished operating system command";
+      if (output.substr(at).starts_with('\a'))
+        ++at;
+      else if (output.substr(at).starts_with("\x1b\\"))
+        at += 2;
+      else
+        return "unfinished operating system command";
       for (std::string_view rest = payload; !rest.empty();) {
         const Utf8Char next = DecodeUtf8(rest);
         if (!next.valid || (next.code >= 0x80 && next.code <= 0x9f)) return "command not UTF-8";

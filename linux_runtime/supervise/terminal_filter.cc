@@ -220,8 +220,10 @@ void TerminalFilter::InEscape(char32_t code, std::string& out) {
   }
   const char c = static_cast<char>(code);
   if (c < 0x30) {
-    if (sequence_.size() < 2) sequence_ += c;
-    else too_long_ = true;
+    if (sequence_.size() < 2)
+      sequence_ += c;
+    else
+      too_long_ = true;
     return;
   }
   if (sequence_.empty()) {
@@ -259,8 +261,10 @@ void TerminalFilter::InControl(char32_t code, std::string& out) {
     state_ = State::kGround;
     return InGround(code, out);
   }
-  if (sequence_.size() < kMaxControl) sequence_ += static_cast<char>(code);
-  else too_long_ = true;
+  if (sequence_.size() < kMaxControl)
+    sequence_ += static_cast<char>(code);
+  else
+    too_long_ = true;
   if (code < 0x40) return;
   state_ = State::kGround;
   ControlSequence sequence;
@@ -281,8 +285,10 @@ void TerminalFilter::InCommand(char32_t code, std::string& out) {
     state_ = code == 'P' ? State::kPalette : State::kGround;
     return;
   }
-  if (sequence_.size() + 4 <= kMaxCommand) AppendUtf8(code, sequence_);
-  else too_long_ = true;
+  if (sequence_.size() + 4 <= kMaxCommand)
+    AppendUtf8(code, sequence_);
+  else
+    too_long_ = true;
 }
 
 void TerminalFilter::InPalette(char32_t code, std::string& out) {

@@ -52,9 +52,9 @@ class TerminalFilter {
   bool after_string_ = false;   // the same for a string that is not passed on
   bool too_long_ = false;       // of sequence_
   uint8_t palette_left_ = 0;
-  uint8_t partial_size_ = 0;    // bytes of a character that is not complete
+  uint8_t partial_size_ = 0;  // bytes of a character that is not complete
   unsigned char partial_[4] = {};
-  std::string sequence_;        // what stands behind ESC, CSI or OSC, bounded
+  std::string sequence_;  // what stands behind ESC, CSI or OSC, bounded
   TerminalRules rules_;
   uint64_t dropped_ = 0;
 };

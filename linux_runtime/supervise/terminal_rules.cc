@@ -21,44 +21,24 @@ struct PrivateMode {
 constexpr PrivateMode kPrivateModes[] = {
     {2026, false, true},  // synchronised output: first, or nothing after it is shown
     {1049, false, true},  // alternate screen, in its three forms
-    {1047, false, true},
-    {47, false, true},
-    {1000, false, true},  // mouse
-    {1002, false, true},
-    {1003, false, true},
-    {1005, false, true},
-    {1006, false, true},
-    {1015, false, true},
-    {1016, false, true},
-    {9, false, true},
-    {1004, false, true},  // focus reports
-    {2004, false, true},  // bracketed paste
-    {1, false, true},     // application cursor keys
-    {5, false, true},     // reverse screen
-    {6, false, true},     // origin
-    {7, true, true},      // wrap around
-    {8, true, true},      // key repeat
-    {25, true, true},     // cursor visible
-    {45, false, true},    // reverse wrap around
-    {66, false, true},    // application keypad
-    {67, false, true},    // backspace key
-    {69, false, true},    // left and right margins
-    {80, false, true},    // graphics scrolling
-    {1007, false, false},
-    {2027, false, false},
-    {3, false, false},
-    {4, false, false},
-    {12, false, false},
-    {13, false, false},
-    {14, false, false},
-    {40, false, false},
-    {1034, false, false},
-    {1035, false, false},
-    {1036, false, false},
-    {1037, false, false},
-    {1039, false, false},
-    {1048, false, false},
-    {1070, false, false},
+    {1047, false, true},  {47, false, true},    {1000, false, true},  // mouse
+    {1002, false, true},  {1003, false, true},  {1005, false, true},  {1006, false, true},  {1015, false, true},
+    {1016, false, true},  {9, false, true},     {1004, false, true},  // focus reports
+    {2004, false, true},                                              // bracketed paste
+    {1, false, true},                                                 // application cursor keys
+    {5, false, true},                                                 // reverse screen
+    {6, false, true},                                                 // origin
+    {7, true, true},                                                  // wrap around
+    {8, true, true},                                                  // key repeat
+    {25, true, true},                                                 // cursor visible
+    {45, false, true},                                                // reverse wrap around
+    {66, false, true},                                                // application keypad
+    {67, false, true},                                                // backspace key
+    {69, false, true},                                                // left and right margins
+    {80, false, true},                                                // graphics scrolling
+    {1007, false, false}, {2027, false, false}, {3, false, false},    {4, false, false},    {12, false, false},
+    {13, false, false},   {14, false, false},   {40, false, false},   {1034, false, false}, {1035, false, false},
+    {1036, false, false}, {1037, false, false}, {1039, false, false}, {1048, false, false}, {1070, false, false},
 };
 static_assert(std::size(kPrivateModes) <= 64);
 
@@ -355,7 +335,13 @@ void TerminalRules::AppendRestore(std::string& out) {
     if ((private_changed_ >> i & 1) == 0 || !mode.restored) continue;
     out += "\x1b[?" + std::to_string(mode.number) + (mode.on_by_default ? "h" : "l");
   }
-  if (!moving.empty()) out += "\x1b" "7" + moving + "\x1b" "8";
+  if (!moving.empty())
+    out +=
+        "\x1b"
+        "7" +
+        moving +
+        "\x1b"
+        "8";
   for (uint32_t mode = 0; mode < 32; ++mode) {
     if (ansi_changed_ >> mode & 1) out += "\x1b[" + std::to_string(mode) + "l";
   }

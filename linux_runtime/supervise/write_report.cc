@@ -80,8 +80,8 @@ Result<ReportFile> ReportFile::Open(const std::string& path) {
     return Error(Code::kUsage, what + ": it is a folder, a socket or a block device").WithHint("name a file");
   }
   // Without O_NONBLOCK a pipe that nobody reads would hold the run up for ever.
-  file.stream_.reset(::openat(file.folder_.get(), file.name_.c_str(),
-                              O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+  file.stream_.reset(
+      ::openat(file.folder_.get(), file.name_.c_str(), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
   if (!file.stream_.valid()) {
     const int error = errno;
     Error failed = sys::SystemError(what, error);
@@ -98,8 +98,8 @@ Result<void> ReportFile::Write(const report::ExitReport& report) {
   if (stream_.valid()) return WriteAll(stream_.get(), text, what);
 
   const std::string temporary = MXC_TRY_AS(what, TemporaryName(name_));
-  sys::UniqueFd file(::openat(folder_.get(), temporary.c_str(),
-                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  sys::UniqueFd file(
+      ::openat(folder_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file.valid()) return sys::SystemError(what, errno);
   Result<void> written = WriteAll(file.get(), text, what);
   if (written.ok() && ::renameat(folder_.get(), temporary.c_str(), folder_.get(), name_.c_str()) < 0) {

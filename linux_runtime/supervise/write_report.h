@@ -21,8 +21,8 @@ class ReportFile {
   Result<void> Write(const report::ExitReport& report);
 
  private:
-  std::string path_;    // for messages
-  std::string name_;    // in folder_
+  std::string path_;  // for messages
+  std::string name_;  // in folder_
   sys::UniqueFd folder_;
   sys::UniqueFd stream_;  // the pipe or device instead
 };

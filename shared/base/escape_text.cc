@@ -14,18 +14,18 @@ struct Range {
   char32_t first, last;
 };
 constexpr Range kHidden[] = {
-    {0x80, 0x9f},          // C1 controls
-    {0xad, 0xad},          // soft hyphen
-    {0x61c, 0x61c},        // Arabic letter mark
-    {0x180e, 0x180e},      // Mongolian vowel separator
-    {0x200b, 0x200b},      // zero width space
-    {0x200e, 0x200f},      // left-to-right and right-to-left mark
-    {0x2028, 0x202e},      // line and paragraph separator, bidirectional embeddings and overrides
-    {0x2060, 0x206f},      // word joiner, invisible operators, bidirectional isolates, deprecated format characters
-    {0xfeff, 0xfeff},      // byte order mark
-    {0xfff0, 0xfffb},      // interlinear annotation
-    {0xfffe, 0xffff},      // no characters
-    {0xe0000, 0xe0fff},    // tags
+    {0x80, 0x9f},        // C1 controls
+    {0xad, 0xad},        // soft hyphen
+    {0x61c, 0x61c},      // Arabic letter mark
+    {0x180e, 0x180e},    // Mongolian vowel separator
+    {0x200b, 0x200b},    // zero width space
+    {0x200e, 0x200f},    // left-to-right and right-to-left mark
+    {0x2028, 0x202e},    // line and paragraph separator, bidirectional embeddings and overrides
+    {0x2060, 0x206f},    // word joiner, invisible operators, bidirectional isolates, deprecated format characters
+    {0xfeff, 0xfeff},    // byte order mark
+    {0xfff0, 0xfffb},    // interlinear annotation
+    {0xfffe, 0xffff},    // no characters
+    {0xe0000, 0xe0fff},  // tags
 };
 
 bool Hidden(char32_t code) {

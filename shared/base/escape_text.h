@@ -9,7 +9,7 @@
 namespace mxc {
 
 struct EscapeOptions {
-  bool keep_newlines = false;           // for text of ours with several lines; a file name must not have any
+  bool keep_newlines = false;                  // for text of ours with several lines; a file name must not have any
   size_t max_bytes = static_cast<size_t>(-1);  // of the result; what is cut off is shown as "…"
 };
 

@@ -18,11 +18,19 @@ TEST_CASE("what a terminal would act on becomes visible") {
       {"a\x1b]52;c;eA==\a", "a\\x1b]52;c;eA==\\x07"},
       {"two\nlines\r\t", "two\\x0alines\\x0d\\x09"},
       {std::string_view("\0\x7f", 2), "\\x00\\x7f"},
-      {"\xc2\x9b" "2J", "\\u{009b}2J"},                       // CSI as a C1 control
-      {"\x9b" "2J", "\\x9b2J"},                               // the same as a bare byte
-      {"exe.\xe2\x80\xae" "txt", "exe.\\u{202e}txt"},         // right-to-left override
-      {"a\xe2\x80\x8b" "b\xef\xbb\xbf", "a\\u{200b}b\\u{feff}"},
-      {"\xf3\xa0\x81\xa1", "\\u{e0061}"},                     // tag letter
+      {"\xc2\x9b"
+       "2J",
+       "\\u{009b}2J"},  // CSI as a C1 control
+      {"\x9b"
+       "2J",
+       "\\x9b2J"},  // the same as a bare byte
+      {"exe.\xe2\x80\xae"
+       "txt",
+       "exe.\\u{202e}txt"},  // right-to-left override
+      {"a\xe2\x80\x8b"
+       "b\xef\xbb\xbf",
+       "a\\u{200b}b\\u{feff}"},
+      {"\xf3\xa0\x81\xa1", "\\u{e0061}"},  // tag letter
       {"\xe2\x80\xa8", "\\u{2028}"},
       {"\xc0\xaf\xed\xa0\x80", "\\xc0\\xaf\\xed\\xa0\\x80"},  // overlong slash, surrogate
       {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},           // above U+10FFFF

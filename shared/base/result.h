@@ -99,23 +99,38 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using Value = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  T& value() & { assert(ok()); return *std::get_if<0>(&state_); }
-  const T& value() const& { assert(ok()); return *std::get_if<0>(&state_); }
-  T&& value() && { assert(ok()); return std::move(*std::get_if<0>(&state_)); }
+  T& value() & {
+    assert(ok());
+    return *std::get_if<0>(&state_);
+  }
+  const T& value() const& {
+    assert(ok());
+    return *std::get_if<0>(&state_);
+  }
+  T&& value() && {
+    assert(ok());
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  const Error& error() const& { assert(!ok()); return *std::get_if<1>(&state_); }
-  Error&& error() && { assert(!ok()); return std::move(*std::get_if<1>(&state_)); }
+  const Error& error() const& {
+    assert(!ok());
+    return *std::get_if<1>(&state_);
+  }
+  Error&& error() && {
+    assert(!ok());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
   Result&& WithContext(std::string what) && {
     if (!ok()) std::move(std::get<1>(state_)).WithContext(std::move(what));
@@ -139,8 +154,14 @@ class [[nodiscard]] Result<void> {
   bool ok() const { return !error_; }
   explicit operator bool() const { return ok(); }
   Unit value() const { return {}; }
-  const Error& error() const& { assert(!ok()); return *error_; }
-  Error&& error() && { assert(!ok()); return std::move(*error_); }
+  const Error& error() const& {
+    assert(!ok());
+    return *error_;
+  }
+  Error&& error() && {
+    assert(!ok());
+    return std::move(*error_);
+  }
 
   Result&& WithContext(std::string what) && {
     if (error_) std::move(*error_).WithContext(std::move(what));
@@ -155,11 +176,11 @@ class [[nodiscard]] Result<void> {
 
 // Value of a Result, or return its error from the enclosing function: `auto spec = MXC_TRY(Translate(policy));`
 // A statement expression: g++, clang and mingw have it.
-#define MXC_TRY(...)                                          \
-  __extension__({                                             \
-    auto mxc_result_ = (__VA_ARGS__);                         \
+#define MXC_TRY(...)                                              \
+  __extension__({                                                 \
+    auto mxc_result_ = (__VA_ARGS__);                             \
     if (!mxc_result_.ok()) return std::move(mxc_result_).error(); \
-    std::move(mxc_result_).value();                           \
+    std::move(mxc_result_).value();                               \
   })
 
 // The same with context added.

@@ -10,7 +10,8 @@ namespace {
 TEST_CASE("an error is one message and one hint, without attributes unless asked for") {
   const Error error = Error(Code::kSystem, "EPERM").WithContext("mount /proc").WithHint("run as root");
   CHECK(FormatError(error, false) == "mxc: error: mount /proc: EPERM\n  hint: run as root\n");
-  CHECK(FormatError(error, true) == "\x1b[1;31mmxc: error:\x1b[0m mount /proc: EPERM\n\x1b[1m  hint:\x1b[0m run as root\n");
+  CHECK(FormatError(error, true) ==
+        "\x1b[1;31mmxc: error:\x1b[0m mount /proc: EPERM\n\x1b[1m  hint:\x1b[0m run as root\n");
 }
 
 TEST_CASE("long messages wrap between words, and a long path stays whole") {

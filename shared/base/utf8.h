@@ -9,7 +9,7 @@ namespace mxc {
 
 struct Utf8Char {
   char32_t code = 0;
-  uint8_t size = 0;    // bytes consumed: 1 to 4; of an invalid sequence 1; 0 only for empty text
+  uint8_t size = 0;  // bytes consumed: 1 to 4; of an invalid sequence 1; 0 only for empty text
   bool valid = false;
 };
 

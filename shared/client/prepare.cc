@@ -78,8 +78,9 @@ Result<Prepared> Prepare(const Options& options, Host& host, bool command_option
   std::vector<policy::Floor> floors = MXC_TRY_AS("read the managed floor", policy::ReadFloors(MXC_TRY(host.Floors())));
   prepared.named_facts = MXC_TRY(ReadNamedFacts(options, host));
   if (prepared.named_facts && options.command == Command::kRun && !floors.empty()) {
-    return Error(Code::kRefused, "--host-facts is refused here: a floor holds for who really calls, and this machine has one, " +
-                                     floors.front().file)
+    return Error(Code::kRefused,
+                 "--host-facts is refused here: a floor holds for who really calls, and this machine has one, " +
+                     floors.front().file)
         .WithHint("leave the option out; mxc asks this host itself");
   }
   policy::Caller caller = MXC_TRY(host.Caller());

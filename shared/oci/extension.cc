@@ -56,8 +56,7 @@ struct Value {
     return out.find('\0') == std::string::npos || Fail("the string holds a NUL byte");
   }
   template <class T>
-    requires(std::is_unsigned_v<T> && !std::is_same_v<T, bool>)
-  bool Read(const Json& json, T& out) {
+  requires(std::is_unsigned_v<T> && !std::is_same_v<T, bool>) bool Read(const Json& json, T& out) {
     if (!json.is_number_unsigned()) return Expect("a whole number", json);
     auto value = json.get<uint64_t>();
     if (!std::in_range<T>(value)) return Fail(json.dump() + " is too large");
@@ -303,7 +302,8 @@ Result<Extension> ReadExtension(const std::map<std::string, std::string>& annota
     Position position{"", 0, 0, "/annotations/" + EscapePointer(name)};
     auto json = ParseStrictJson(text, "", kMaxAnnotationBytes);
     if (!json.ok()) {
-      return Error(Code::kInvalid, "the annotation's value is not the JSON text it has to be: " + json.error().message())
+      return Error(Code::kInvalid,
+                   "the annotation's value is not the JSON text it has to be: " + json.error().message())
           .WithHint("write a string with its quotation marks: \"\\\"empty\\\"\"")
           .WithPosition(std::move(position));
     }

@@ -26,8 +26,8 @@ enum class Identity : uint8_t { kSpec, kCaller, kHostRoot };
 
 // A path that is visible but may not be opened, listed, traversed or changed.
 struct DeniedPath {
-  std::string path;    // absolute, inside the container
-  std::string rule;    // who said so, for reports: "p.json#/filesystem/deniedPaths/0"
+  std::string path;  // absolute, inside the container
+  std::string rule;  // who said so, for reports: "p.json#/filesystem/deniedPaths/0"
   bool if_missing_watch = true;
   bool operator==(const DeniedPath&) const = default;
 };
@@ -35,8 +35,8 @@ struct DeniedPath {
 struct LandlockSpec {
   bool enabled = true;
   bool required = false;
-  bool files = true;                                  // false with nesting
-  std::optional<std::vector<uint16_t>> tcp_bind;      // ports; absent: TCP is not handled
+  bool files = true;                              // false with nesting
+  std::optional<std::vector<uint16_t>> tcp_bind;  // ports; absent: TCP is not handled
   std::optional<std::vector<uint16_t>> tcp_connect;
   bool operator==(const LandlockSpec&) const = default;
 };
@@ -52,24 +52,26 @@ struct Extension {
   // dev.mxc.caller-owned: destinations of bind mounts that show the caller's files as the container user's own
   // (idmapped when started as root, decision 10).
   std::vector<std::string> caller_owned;
-  std::vector<DeniedPath> denied;                     // dev.mxc.denied
-  std::vector<DeniedPath> protect;                    // dev.mxc.protect: read-only when there, can't be created
-  OnExposed on_exposed = OnExposed::kCover;           // dev.mxc.on-exposed: "cover" | "kill"
-  OnMissing on_missing = OnMissing::kWatch;           // dev.mxc.on-missing: "watch" | "refuse" | "seal"
+  std::vector<DeniedPath> denied;            // dev.mxc.denied
+  std::vector<DeniedPath> protect;           // dev.mxc.protect: read-only when there, can't be created
+  OnExposed on_exposed = OnExposed::kCover;  // dev.mxc.on-exposed: "cover" | "kill"
+  OnMissing on_missing = OnMissing::kWatch;  // dev.mxc.on-missing: "watch" | "refuse" | "seal"
   // dev.mxc.identity: "caller": ids by decision 10; "host-root": host ids unchanged; absent: as linux.uidMappings say.
   Identity identity = Identity::kSpec;
-  std::optional<LandlockSpec> landlock;               // dev.mxc.landlock; absent: none (a plain OCI bundle)
-  bool nesting = false;                               // dev.mxc.nesting
-  bool init = false;                                  // dev.mxc.init: a reaper of ours is pid 1
-  uint32_t timeout_ms = 0;                            // dev.mxc.timeout-ms; 0: none
+  std::optional<LandlockSpec> landlock;  // dev.mxc.landlock; absent: none (a plain OCI bundle)
+  bool nesting = false;                  // dev.mxc.nesting
+  bool init = false;                     // dev.mxc.init: a reaper of ours is pid 1
+  uint32_t timeout_ms = 0;               // dev.mxc.timeout-ms; 0: none
   // dev.mxc.named-limits: names of limits (memory, cpu, pids) that are refused, not weakened, when unenforceable.
   std::vector<std::string> named_limits;
-  std::string run_name;                               // dev.mxc.run
-  std::string policy_digest;                          // dev.mxc.policy-digest: "sha256:…"
-  std::string profile;                                // dev.mxc.profile
+  std::string run_name;       // dev.mxc.run
+  std::string policy_digest;  // dev.mxc.policy-digest: "sha256:…"
+  std::string profile;        // dev.mxc.profile
 
   bool operator==(const Extension&) const = default;
-  bool any() const { return empty_root || init || landlock || !policy_digest.empty() || !denied.empty() || !protect.empty(); }
+  bool any() const {
+    return empty_root || init || landlock || !policy_digest.empty() || !denied.empty() || !protect.empty();
+  }
 };
 
 // Errors: unknown dev.mxc.* name, malformed value; the position's pointer is /annotations/NAME.

@@ -38,7 +38,8 @@ class Reader {
   bool Read(const Json& json, std::string& out) {
     if (!json.is_string()) return Fail("expected a string, found " + TypeName(json));
     out = json.get_ref<const std::string&>();
-    if (out.find('\0') != std::string::npos) return Fail("the string holds a NUL byte, which no kernel interface takes");
+    if (out.find('\0') != std::string::npos)
+      return Fail("the string holds a NUL byte, which no kernel interface takes");
     return true;
   }
 
@@ -122,8 +123,8 @@ class Reader {
       out = static_cast<T>(value);
     }
     if (fits) return true;
-    return Fail(json.dump() + " is out of range, allowed are " + std::to_string(std::numeric_limits<T>::min()) + " to " +
-                std::to_string(std::numeric_limits<T>::max()));
+    return Fail(json.dump() + " is out of range, allowed are " + std::to_string(std::numeric_limits<T>::min()) +
+                " to " + std::to_string(std::numeric_limits<T>::max()));
   }
 
   bool Fail(std::string message) {
@@ -146,22 +147,31 @@ inline bool Says(bool value) { return value; }
 inline bool Says(const std::string& value) { return !value.empty(); }
 inline bool Says(const std::shared_ptr<const LinuxSeccomp>& value) { return value != nullptr; }
 template <class T>
-bool Says(const std::optional<T>& value) { return value.has_value(); }
+bool Says(const std::optional<T>& value) {
+  return value.has_value();
+}
 template <class T>
-bool Says(const std::vector<T>& value) { return !value.empty(); }
+bool Says(const std::vector<T>& value) {
+  return !value.empty();
+}
 template <class T>
-bool Says(const std::map<std::string, T>& value) { return !value.empty(); }
+bool Says(const std::map<std::string, T>& value) {
+  return !value.empty();
+}
 template <class T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-bool Says(T value) { return value != 0; }
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) bool Says(T value) { return value != 0; }
 template <fields::Object T>
-bool Says(const T& value) { return !(value == T{}); }
+bool Says(const T& value) {
+  return !(value == T{});
+}
 
 template <class T>
 Json Write(const T& value);
 
 template <class T>
-Json Write(const std::optional<T>& value) { return Write(*value); }
+Json Write(const std::optional<T>& value) {
+  return Write(*value);
+}
 inline Json Write(const std::shared_ptr<const LinuxSeccomp>& value) { return Write(*value); }
 template <class T>
 Json Write(const std::vector<T>& list) {
@@ -202,8 +212,12 @@ Result<T> ReadPart(std::string_view json, const std::string& source) {
   return part;
 }
 
-Result<Process> ReadProcess(std::string_view json, const std::string& source) { return ReadPart<Process>(json, source); }
-Result<Resources> ReadResources(std::string_view json, const std::string& source) { return ReadPart<Resources>(json, source); }
+Result<Process> ReadProcess(std::string_view json, const std::string& source) {
+  return ReadPart<Process>(json, source);
+}
+Result<Resources> ReadResources(std::string_view json, const std::string& source) {
+  return ReadPart<Resources>(json, source);
+}
 
 Result<Spec> ReadSpec(std::string_view json, const std::string& source) {
   Spec spec = MXC_TRY(ReadPart<Spec>(json, source));

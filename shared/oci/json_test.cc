@@ -68,7 +68,8 @@ TEST_CASE("fields are read under the specification's names") {
 
 TEST_CASE("unknown fields and null are tolerated") {
   auto spec = ReadSpec(R"({"ociVersion":"1.2.0","windows":{"layerFolders":[1]},"new":null,"hooks":null,
-                          "process":{"cwd":"/","args":null,"future":{"x":[{}]}}})", "x");
+                          "process":{"cwd":"/","args":null,"future":{"x":[{}]}}})",
+                       "x");
   REQUIRE_MESSAGE(spec.ok(), spec.error().Describe());
   CHECK(spec->process->cwd == "/");
 }

@@ -6,14 +6,14 @@
 
 namespace mxc::oci {
 
-bool IsNamespaceType(std::string_view name);      // mount pid network uts ipc user cgroup time
-bool IsCapability(std::string_view name);         // capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9)
+bool IsNamespaceType(std::string_view name);          // mount pid network uts ipc user cgroup time
+bool IsCapability(std::string_view name);             // capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9)
 std::span<const std::string_view> CapabilityNames();  // by their numbers, without CAP_
-bool IsRlimit(std::string_view name);             // getrlimit(2)
+bool IsRlimit(std::string_view name);                 // getrlimit(2)
 bool IsSchedulerPolicy(std::string_view name);
 bool IsSchedulerFlag(std::string_view name);
 bool IsIoPriorityClass(std::string_view name);
-bool IsPropagation(std::string_view name);        // with the recursive spellings that Docker and podman write
+bool IsPropagation(std::string_view name);  // with the recursive spellings that Docker and podman write
 bool IsSeccompAction(std::string_view name);
 bool SeccompActionTakesErrno(std::string_view name);
 bool IsSeccompOperator(std::string_view name);

@@ -23,17 +23,24 @@ class RandomSpec {
 
   void Fill(bool& value) { value = Chance(2); }
   void Fill(std::string& text) {
-    static const char* const kPieces[] = {"a", "/", "~", "\"", "\\", "\n", "é", "日本", "%", " ", "x-y", "0", "\x7f", "=", "é́"};
+    static const char* const kPieces[] = {"a", "/", "~",   "\"", "\\",   "\n", "é", "日本",
+                                          "%", " ", "x-y", "0",  "\x7f", "=",  "é́"};
     text.clear();
     for (uint32_t i = random_() % 6; i > 0; --i) text += kPieces[random_() % std::size(kPieces)];
   }
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   void Fill(T& value) {
     switch (random_() % 4) {
-      case 0: value = std::numeric_limits<T>::max(); break;
-      case 1: value = std::numeric_limits<T>::min(); break;
-      default: value = static_cast<T>(random_()); break;
+      case 0:
+        value = std::numeric_limits<T>::max();
+        break;
+      case 1:
+        value = std::numeric_limits<T>::min();
+        break;
+      default:
+        value = static_cast<T>(random_());
+        break;
     }
   }
   template <class T>

@@ -98,9 +98,9 @@ struct Process {
   std::optional<ConsoleSize> console_size;
   User user;
   Strings args;
-  std::string command_line;  // Windows only
-  Strings env;               // KEY=VALUE
-  std::string cwd;           // absolute
+  std::string command_line;                  // Windows only
+  Strings env;                               // KEY=VALUE
+  std::string cwd;                           // absolute
   std::optional<Capabilities> capabilities;  // absent: the runtime gives none
   std::vector<Rlimit> rlimits;
   bool no_new_privileges = false;
@@ -294,7 +294,7 @@ struct SeccompArg {
 
 struct SeccompSyscall {
   Strings names;
-  std::string action;  // "SCMP_ACT_ALLOW"
+  std::string action;                 // "SCMP_ACT_ALLOW"
   std::optional<uint32_t> errno_ret;  // absent: EPERM
   std::vector<SeccompArg> args;       // all must hold
   bool operator==(const SeccompSyscall&) const = default;

@@ -60,28 +60,37 @@ std::string EscapePointer(std::string_view name) {
 
 std::string TypeName(const StrictJson& json) {
   switch (json.type()) {
-    case StrictJson::value_t::null: return "null";
-    case StrictJson::value_t::object: return "an object";
-    case StrictJson::value_t::array: return "a list";
-    case StrictJson::value_t::string: return "a string";
-    case StrictJson::value_t::boolean: return "a truth value";
+    case StrictJson::value_t::null:
+      return "null";
+    case StrictJson::value_t::object:
+      return "an object";
+    case StrictJson::value_t::array:
+      return "a list";
+    case StrictJson::value_t::string:
+      return "a string";
+    case StrictJson::value_t::boolean:
+      return "a truth value";
     case StrictJson::value_t::number_integer:
-    case StrictJson::value_t::number_unsigned: return "an integer";
-    case StrictJson::value_t::number_float: return "a number with a fraction or exponent";
-    default: return "something else";
+    case StrictJson::value_t::number_unsigned:
+      return "an integer";
+    case StrictJson::value_t::number_float:
+      return "a number with a fraction or exponent";
+    default:
+      return "something else";
   }
 }
 
 Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& source, size_t max_bytes) {
   if (text.size() > max_bytes) {
-    return Error(Code::kInvalid, "read JSON: " + std::to_string(text.size()) + " bytes, allowed are " +
-                                     std::to_string(max_bytes))
+    return Error(Code::kInvalid,
+                 "read JSON: " + std::to_string(text.size()) + " bytes, allowed are " + std::to_string(max_bytes))
         .WithPosition({source, 0, 0, ""});
   }
   if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
     return Error(Code::kInvalid, "not JSON: the text is UTF-16")
         .WithPosition({source, 1, 1, ""})
-        .WithHint("save it as UTF-8: > and | change the encoding in Windows PowerShell, but not in cmd and PowerShell 7.4");
+        .WithHint(
+            "save it as UTF-8: > and | change the encoding in Windows PowerShell, but not in cmd and PowerShell 7.4");
   }
   // The parser takes a NUL for the end of the text and would not look at what follows.
   if (size_t nul = text.find('\0'); nul != std::string_view::npos) {

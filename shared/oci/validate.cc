@@ -28,7 +28,8 @@ Result<void> ValidateVersion(const std::string& version) {
   }
   shape = shape && (at == version.size() || version[at] == '-' || version[at] == '+');
   if (!shape) return InvalidField("/ociVersion", "\"" + version + "\" is not a version like 1.2.0");
-  if (major != "1") return InvalidField("/ociVersion", version + " is not a 1.x version, which this runtime implements");
+  if (major != "1")
+    return InvalidField("/ociVersion", version + " is not a 1.x version, which this runtime implements");
   return {};
 }
 
@@ -57,7 +58,8 @@ Result<void> ValidateCapabilities(const Capabilities& capabilities, Validated& v
         return InvalidField(pointer, "\"" + capability + "\" is not a capability's name (CAP_…)");
       }
       // The specification asks for a warning: a newer kernel may know it, and not giving it is the safe side.
-      if (!IsCapability(capability)) validated.warnings.push_back(pointer + ": unknown capability " + capability + " is not given");
+      if (!IsCapability(capability))
+        validated.warnings.push_back(pointer + ": unknown capability " + capability + " is not given");
     }
   }
   return {};
@@ -70,12 +72,14 @@ Result<void> ValidateScheduling(const Process& process) {
     }
     for (size_t i = 0; i < process.scheduler->flags.size(); ++i) {
       if (IsSchedulerFlag(process.scheduler->flags[i])) continue;
-      return InvalidField(At("/process/scheduler/flags", i), "\"" + process.scheduler->flags[i] + "\" is not known (SCHED_FLAG_…)");
+      return InvalidField(At("/process/scheduler/flags", i),
+                          "\"" + process.scheduler->flags[i] + "\" is not known (SCHED_FLAG_…)");
     }
   }
   if (process.io_priority) {
     if (!IsIoPriorityClass(process.io_priority->io_class)) {
-      return InvalidField("/process/ioPriority/class", "\"" + process.io_priority->io_class + "\" is not known (IOPRIO_CLASS_…)");
+      return InvalidField("/process/ioPriority/class",
+                          "\"" + process.io_priority->io_class + "\" is not known (IOPRIO_CLASS_…)");
     }
     int32_t priority = process.io_priority->priority.value_or(0);
     if (priority < 0 || priority > 7) return InvalidField("/process/ioPriority/priority", "not 0 to 7");
@@ -107,7 +111,8 @@ Result<void> ValidateProcess(const Process& process, Validated& validated) {
   std::set<std::string_view> seen;
   for (size_t i = 0; i < process.rlimits.size(); ++i) {
     const Rlimit& limit = process.rlimits[i];
-    if (!IsRlimit(limit.type)) return InvalidField(At("/process/rlimits", i) + "/type", "\"" + limit.type + "\" is not known");
+    if (!IsRlimit(limit.type))
+      return InvalidField(At("/process/rlimits", i) + "/type", "\"" + limit.type + "\" is not known");
     if (!seen.insert(limit.type).second) return InvalidField(At("/process/rlimits", i), "a second " + limit.type);
     if (limit.soft > limit.hard) return InvalidField(At("/process/rlimits", i) + "/soft", "more than hard");
   }
@@ -127,7 +132,8 @@ Result<void> ValidateMounts(const std::vector<Mount>& mounts) {
     if (!IsAbsolute(mount.destination)) {
       return InvalidField(At("/mounts", i) + "/destination", "\"" + mount.destination + "\" is not an absolute path");
     }
-    if (mount.source.empty() && IsBind(mount)) return InvalidField(At("/mounts", i) + "/source", "a bind mount of nothing");
+    if (mount.source.empty() && IsBind(mount))
+      return InvalidField(At("/mounts", i) + "/source", "a bind mount of nothing");
     if (mount.uid_mappings.empty() != mount.gid_mappings.empty()) {
       return InvalidField(At("/mounts", i), "uidMappings and gidMappings have to come together");
     }
@@ -148,7 +154,8 @@ Result<void> ValidateHooks(const Hooks& hooks) {
     for (size_t i = 0; i < list->size(); ++i) {
       std::string pointer = At(std::string("/hooks/") + kind, i);
       if (!IsAbsolute((*list)[i].path)) return InvalidField(pointer + "/path", "not an absolute path");
-      if ((*list)[i].timeout.value_or(1) <= 0) return InvalidField(pointer + "/timeout", "not a positive number of seconds");
+      if ((*list)[i].timeout.value_or(1) <= 0)
+        return InvalidField(pointer + "/timeout", "not a positive number of seconds");
     }
   }
   return {};
@@ -165,7 +172,8 @@ Result<void> ValidateExtension(const Spec& spec, const Extension& extension) {
     if (!binds.contains(path)) return InvalidField(annotation("if-present"), path + " is no bind mount's destination");
   }
   for (const std::string& path : extension.caller_owned) {
-    if (!binds.contains(path)) return InvalidField(annotation("caller-owned"), path + " is no bind mount's destination");
+    if (!binds.contains(path))
+      return InvalidField(annotation("caller-owned"), path + " is no bind mount's destination");
   }
   if (!extension.files.empty() && !extension.empty_root) {
     return InvalidField(annotation("files"), "files are made in an empty root only (dev.mxc.root)");

@@ -36,8 +36,9 @@ Result<void> ValidateNamespaces(const Spec& spec) {
     const Namespace& one = spec.linux.namespaces[i];
     std::string pointer = At("/linux/namespaces", i);
     if (!IsNamespaceType(one.type)) {
-      return InvalidField(pointer + "/type", "\"" + one.type + "\" is not a kind of namespace (mount, pid, network, uts, "
-                                             "ipc, user, cgroup, time)");
+      return InvalidField(pointer + "/type", "\"" + one.type +
+                                                 "\" is not a kind of namespace (mount, pid, network, uts, "
+                                                 "ipc, user, cgroup, time)");
     }
     if (!seen.insert(one.type).second) return InvalidField(pointer, "a second " + one.type + " namespace");
     if (!one.path.empty() && one.path[0] != '/') return InvalidField(pointer + "/path", "not an absolute path");
@@ -52,7 +53,8 @@ Result<void> ValidateMappingsOfSpec(const Spec& spec) {
   if (os.uid_mappings.empty() && os.gid_mappings.empty()) return {};
   std::string pointer = os.uid_mappings.empty() ? "/linux/gidMappings" : "/linux/uidMappings";
   // One that is joined by its path has its mappings already; podman repeats them for the containers of a pod.
-  if (std::any_of(os.namespaces.begin(), os.namespaces.end(), [](const Namespace& one) { return one.type == "user"; })) return {};
+  if (std::any_of(os.namespaces.begin(), os.namespaces.end(), [](const Namespace& one) { return one.type == "user"; }))
+    return {};
   return InvalidField(pointer, "mappings without a user namespace in /linux/namespaces");
 }
 
@@ -63,9 +65,9 @@ Result<void> ValidateSysctl(const Spec& spec) {
     std::replace(name.begin(), name.end(), '/', '.');
     std::string pointer = "/linux/sysctl/" + written;
     if (HasDotDot(written) || name.find("..") != std::string::npos) return InvalidField(pointer, "not a sysctl's name");
-    static const std::set<std::string_view> kIpc = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
-                                                    "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
-                                                    "kernel.shm_rmid_forced"};
+    static const std::set<std::string_view> kIpc = {"kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
+                                                    "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
+                                                    "kernel.shmmni", "kernel.shm_rmid_forced"};
     const char* needs = nullptr;
     if (name.starts_with("net.")) needs = "network";
     if (kIpc.contains(name) || name.starts_with("fs.mqueue.")) needs = "ipc";
@@ -132,25 +134,29 @@ Result<void> ValidateTimeOffsets(const Spec& spec) {
     if (clock != "monotonic" && clock != "boottime") {
       return InvalidField("/linux/timeOffsets/" + clock, "not a clock with an offset (monotonic, boottime)");
     }
-    if (offset.nanosecs >= 1'000'000'000) return InvalidField("/linux/timeOffsets/" + clock + "/nanosecs", "a second or more");
+    if (offset.nanosecs >= 1'000'000'000)
+      return InvalidField("/linux/timeOffsets/" + clock + "/nanosecs", "a second or more");
   }
   return {};
 }
 
 Result<void> ValidateOddments(const Linux& os) {
   if (!os.rootfs_propagation.empty() && !IsPropagation(os.rootfs_propagation)) {
-    return InvalidField("/linux/rootfsPropagation", "\"" + os.rootfs_propagation + "\" is not private, slave, shared or unbindable");
+    return InvalidField("/linux/rootfsPropagation",
+                        "\"" + os.rootfs_propagation + "\" is not private, slave, shared or unbindable");
   }
   if (HasDotDot(os.cgroups_path)) return InvalidField("/linux/cgroupsPath", "the path holds \"..\"");
   if (os.personality) {
     if (os.personality->domain != "LINUX" && os.personality->domain != "LINUX32") {
       return InvalidField("/linux/personality/domain", "\"" + os.personality->domain + "\" is not LINUX or LINUX32");
     }
-    if (!os.personality->flags.empty()) return InvalidField("/linux/personality/flags", "the specification defines no flag");
+    if (!os.personality->flags.empty())
+      return InvalidField("/linux/personality/flags", "the specification defines no flag");
   }
   if (os.memory_policy) {
     if (!IsMemoryPolicyMode(os.memory_policy->mode)) {
-      return InvalidField("/linux/memoryPolicy/mode", "\"" + os.memory_policy->mode + "\" is not a mode of set_mempolicy(2)");
+      return InvalidField("/linux/memoryPolicy/mode",
+                          "\"" + os.memory_policy->mode + "\" is not a mode of set_mempolicy(2)");
     }
     for (size_t i = 0; i < os.memory_policy->flags.size(); ++i) {
       if (IsMemoryPolicyFlag(os.memory_policy->flags[i])) continue;
@@ -190,7 +196,8 @@ Result<void> ValidateIdMappings(const std::vector<IdMapping>& mappings, const st
       return InvalidField(At(pointer, i), "the mapping runs past the last id, " + std::to_string(kEnd - 1));
     }
   }
-  if (mappings.size() > 340) return InvalidField(pointer, "more than 340 mappings, the kernel's limit (user_namespaces(7))");
+  if (mappings.size() > 340)
+    return InvalidField(pointer, "more than 340 mappings, the kernel's limit (user_namespaces(7))");
   if (Overlap(inside)) return InvalidField(pointer, "two mappings share a containerID");
   if (Overlap(outside)) return InvalidField(pointer, "two mappings share a hostID");
   return {};
@@ -200,7 +207,8 @@ Result<void> ValidateSeccomp(const LinuxSeccomp& seccomp) {
   const std::string base = "/linux/seccomp/";
   auto action = [](const std::string& name, const std::optional<uint32_t>& number, const std::string& pointer,
                    const std::string& action_name, const std::string& errno_name) -> Result<void> {
-    if (!IsSeccompAction(name)) return InvalidField(pointer + action_name, "\"" + name + "\" is not an action (SCMP_ACT_…)");
+    if (!IsSeccompAction(name))
+      return InvalidField(pointer + action_name, "\"" + name + "\" is not an action (SCMP_ACT_…)");
     if (!number) return {};
     if (!SeccompActionTakesErrno(name)) return InvalidField(pointer + errno_name, name + " takes no error number");
     // SECCOMP_RET_DATA has 16 bits; MAX_ERRNO is 4095.
@@ -210,7 +218,8 @@ Result<void> ValidateSeccomp(const LinuxSeccomp& seccomp) {
   MXC_TRY(action(seccomp.default_action, seccomp.default_errno_ret, base, "defaultAction", "defaultErrnoRet"));
   for (size_t i = 0; i < seccomp.architectures.size(); ++i) {
     if (IsSeccompArchitecture(seccomp.architectures[i])) continue;
-    return InvalidField(At(base + "architectures", i), "\"" + seccomp.architectures[i] + "\" is not known (SCMP_ARCH_…)");
+    return InvalidField(At(base + "architectures", i),
+                        "\"" + seccomp.architectures[i] + "\" is not known (SCMP_ARCH_…)");
   }
   for (size_t i = 0; i < seccomp.flags.size(); ++i) {
     if (IsSeccompFlag(seccomp.flags[i])) continue;
@@ -228,9 +237,11 @@ Result<void> ValidateSeccomp(const LinuxSeccomp& seccomp) {
     }
     if (rule.names.empty()) return InvalidField(pointer() + "names", "no system call is named");
     for (size_t k = 0; k < rule.args.size(); ++k) {
-      if (rule.args[k].index > 5) return InvalidField(At(pointer() + "args", k) + "/index", "a system call has arguments 0 to 5");
+      if (rule.args[k].index > 5)
+        return InvalidField(At(pointer() + "args", k) + "/index", "a system call has arguments 0 to 5");
       if (IsSeccompOperator(rule.args[k].op)) continue;
-      return InvalidField(At(pointer() + "args", k) + "/op", "\"" + rule.args[k].op + "\" is not an operator (SCMP_CMP_…)");
+      return InvalidField(At(pointer() + "args", k) + "/op",
+                          "\"" + rule.args[k].op + "\" is not an operator (SCMP_CMP_…)");
     }
   }
   return {};
@@ -244,7 +255,8 @@ Result<void> ValidateResources(const Resources& resources) {
       return InvalidField(At(base + "devices", i) + "/type", "\"" + rule.type + "\" is not one of a, c, b");
     }
     if (rule.access.find_first_not_of("rwm") != std::string::npos) {
-      return InvalidField(At(base + "devices", i) + "/access", "\"" + rule.access + "\" has other letters than r, w, m");
+      return InvalidField(At(base + "devices", i) + "/access",
+                          "\"" + rule.access + "\" has other letters than r, w, m");
     }
   }
   const MemoryResources& memory = resources.memory;
@@ -261,8 +273,10 @@ Result<void> ValidateResources(const Resources& resources) {
     return InvalidField(base + "cpu/quota", "the kernel takes 1000 microseconds at least");
   }
   constexpr char kList[] = "0123456789,- ";
-  if (cpu.cpus.find_first_not_of(kList) != std::string::npos) return InvalidField(base + "cpu/cpus", "not a list like 0-3,7");
-  if (cpu.mems.find_first_not_of(kList) != std::string::npos) return InvalidField(base + "cpu/mems", "not a list like 0-3,7");
+  if (cpu.cpus.find_first_not_of(kList) != std::string::npos)
+    return InvalidField(base + "cpu/cpus", "not a list like 0-3,7");
+  if (cpu.mems.find_first_not_of(kList) != std::string::npos)
+    return InvalidField(base + "cpu/mems", "not a list like 0-3,7");
   for (size_t i = 0; i < resources.hugepage_limits.size(); ++i) {
     const std::string& size = resources.hugepage_limits[i].page_size;
     size_t digits = std::min(size.find_first_not_of("0123456789"), size.size());

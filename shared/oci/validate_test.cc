@@ -60,14 +60,33 @@ TEST_CASE("one wrong value is named by its pointer") {
       {"/process/rlimits/0/soft", [](Spec& s) { s.process->rlimits[0].soft = 3; }},
       {"/process/rlimits/1", [](Spec& s) { s.process->rlimits.push_back(s.process->rlimits[0]); }},
       {"/process/oomScoreAdj", [](Spec& s) { s.process->oom_score_adj = 1001; }},
-      {"/process/scheduler/policy", [](Spec& s) { s.process->scheduler = Scheduler{.policy = "FIFO", .nice = {}, .priority = {}, .flags = {}, .runtime = {}, .deadline = {}, .period = {}}; }},
-      {"/process/ioPriority/priority", [](Spec& s) { s.process->io_priority = IoPriority{"IOPRIO_CLASS_RT", 8}; }},
-      {"/process/execCPUAffinity/final", [](Spec& s) { s.process->exec_cpu_affinity = ExecCpuAffinity{"", "a"}; }},
+      {"/process/scheduler/policy",
+       [](Spec& s) {
+         s.process->scheduler = Scheduler{
+             .policy = "FIFO", .nice = {}, .priority = {}, .flags = {}, .runtime = {}, .deadline = {}, .period = {}};
+       }},
+      {"/process/ioPriority/priority",
+       [](Spec& s) {
+         s.process->io_priority = IoPriority{"IOPRIO_CLASS_RT", 8};
+       }},
+      {"/process/execCPUAffinity/final",
+       [](Spec& s) {
+         s.process->exec_cpu_affinity = ExecCpuAffinity{"", "a"};
+       }},
       {"/mounts/0/destination", [](Spec& s) { s.mounts[0].destination = "proc"; }},
       {"/mounts/1/source", [](Spec& s) { s.mounts[1].source.clear(); }},
-      {"/mounts/1", [](Spec& s) { s.mounts[1].uid_mappings = {{0, 1, 1}}; }},
-      {"/hooks/poststop/0/path", [](Spec& s) { s.hooks.poststop = {{"h", {}, {}, {}}}; }},
-      {"/hooks/prestart/0/timeout", [](Spec& s) { s.hooks.prestart = {{"/h", {}, {}, 0}}; }},
+      {"/mounts/1",
+       [](Spec& s) {
+         s.mounts[1].uid_mappings = {{0, 1, 1}};
+       }},
+      {"/hooks/poststop/0/path",
+       [](Spec& s) {
+         s.hooks.poststop = {{"h", {}, {}, {}}};
+       }},
+      {"/hooks/prestart/0/timeout",
+       [](Spec& s) {
+         s.hooks.prestart = {{"/h", {}, {}, 0}};
+       }},
       {"/annotations", [](Spec& s) { s.annotations[""] = "x"; }},
       {"/annotations/dev.mxc.if-present", [](Spec& s) { s.annotations["dev.mxc.if-present"] = "[\"/proc\"]"; }},
       {"/annotations/dev.mxc.caller-owned", [](Spec& s) { s.annotations["dev.mxc.caller-owned"] = "[\"/y\"]"; }},
@@ -81,31 +100,64 @@ TEST_CASE("one wrong value is named by its pointer") {
       {"/linux/uidMappings", [](Spec& s) { s.linux.namespaces[0].path = "/ns"; }},
       {"/linux/uidMappings", [](Spec& s) { s.linux.namespaces.erase(s.linux.namespaces.begin()); }},
       {"/linux/uidMappings/0/size", [](Spec& s) { s.linux.uid_mappings[0].size = 0; }},
-      {"/linux/uidMappings/0", [](Spec& s) { s.linux.uid_mappings[0] = {4294967290, 0, 10}; }},
-      {"/linux/gidMappings", [](Spec& s) { s.linux.gid_mappings = {{0, 100, 10}, {9, 200, 1}}; }},
-      {"/linux/gidMappings", [](Spec& s) { s.linux.gid_mappings = {{0, 100, 10}, {20, 109, 1}}; }},
+      {"/linux/uidMappings/0",
+       [](Spec& s) {
+         s.linux.uid_mappings[0] = {4294967290, 0, 10};
+       }},
+      {"/linux/gidMappings",
+       [](Spec& s) {
+         s.linux.gid_mappings = {{0, 100, 10}, {9, 200, 1}};
+       }},
+      {"/linux/gidMappings",
+       [](Spec& s) {
+         s.linux.gid_mappings = {{0, 100, 10}, {20, 109, 1}};
+       }},
       {"/linux/sysctl/kernel.core_pattern", [](Spec& s) { s.linux.sysctl["kernel.core_pattern"] = "|/x"; }},
       {"/linux/sysctl/vm/swappiness", [](Spec& s) { s.linux.sysctl["vm/swappiness"] = "1"; }},
       {"/linux/sysctl/net/../kernel/x", [](Spec& s) { s.linux.sysctl["net/../kernel/x"] = "1"; }},
-      {"/linux/sysctl/kernel.shmmax", [](Spec& s) { std::erase_if(s.linux.namespaces, [](auto& n) { return n.type == "ipc"; }); }},
-      {"/linux/devices/0/type", [](Spec& s) { s.linux.devices = {{"x", "/dev/x", 1, 1, {}, {}, {}}}; }},
-      {"/linux/devices/0/path", [](Spec& s) { s.linux.devices = {{"c", "/dev/../x", 1, 1, {}, {}, {}}}; }},
-      {"/linux/netDevices", [](Spec& s) { s.linux.net_devices["eth0"]; s.linux.sysctl.clear(); std::erase_if(s.linux.namespaces, [](auto& n) { return n.type == "network"; }); }},
+      {"/linux/sysctl/kernel.shmmax",
+       [](Spec& s) { std::erase_if(s.linux.namespaces, [](auto& n) { return n.type == "ipc"; }); }},
+      {"/linux/devices/0/type",
+       [](Spec& s) {
+         s.linux.devices = {{"x", "/dev/x", 1, 1, {}, {}, {}}};
+       }},
+      {"/linux/devices/0/path",
+       [](Spec& s) {
+         s.linux.devices = {{"c", "/dev/../x", 1, 1, {}, {}, {}}};
+       }},
+      {"/linux/netDevices",
+       [](Spec& s) {
+         s.linux.net_devices["eth0"];
+         s.linux.sysctl.clear();
+         std::erase_if(s.linux.namespaces, [](auto& n) { return n.type == "network"; });
+       }},
       {"/linux/netDevices/eth0/name", [](Spec& s) { s.linux.net_devices["eth0"].name = "0123456789abcdef"; }},
       {"/linux/timeOffsets/x", [](Spec& s) { s.linux.time_offsets["x"]; }},
-      {"/linux/timeOffsets", [](Spec& s) { s.linux.time_offsets["monotonic"]; s.linux.namespaces.pop_back(); }},
-      {"/linux/timeOffsets/boottime/nanosecs", [](Spec& s) { s.linux.time_offsets["boottime"].nanosecs = 1'000'000'000; }},
+      {"/linux/timeOffsets",
+       [](Spec& s) {
+         s.linux.time_offsets["monotonic"];
+         s.linux.namespaces.pop_back();
+       }},
+      {"/linux/timeOffsets/boottime/nanosecs",
+       [](Spec& s) { s.linux.time_offsets["boottime"].nanosecs = 1'000'000'000; }},
       {"/linux/maskedPaths/0", [](Spec& s) { s.linux.masked_paths = {"proc"}; }},
       {"/linux/readonlyPaths/0", [](Spec& s) { s.linux.readonly_paths = {""}; }},
       {"/linux/rootfsPropagation", [](Spec& s) { s.linux.rootfs_propagation = "on"; }},
       {"/linux/cgroupsPath", [](Spec& s) { s.linux.cgroups_path = "/a/../b"; }},
-      {"/linux/personality/domain", [](Spec& s) { s.linux.personality = Personality{"BSD", {}}; }},
-      {"/linux/memoryPolicy/mode", [](Spec& s) { s.linux.memory_policy = MemoryPolicy{"BIND", "0", {}}; }},
+      {"/linux/personality/domain",
+       [](Spec& s) {
+         s.linux.personality = Personality{"BSD", {}};
+       }},
+      {"/linux/memoryPolicy/mode",
+       [](Spec& s) {
+         s.linux.memory_policy = MemoryPolicy{"BIND", "0", {}};
+       }},
       {"/linux/intelRdt/closID", [](Spec& s) { s.linux.intel_rdt.emplace().clos_id = "../x"; }},
       {"/linux/resources/memory/swap", [](Spec& s) { s.linux.resources->memory.swap = 9; }},
       {"/linux/resources/cpu/quota", [](Spec& s) { s.linux.resources->cpu.quota = 999; }},
       {"/linux/resources/cpu/period", [](Spec& s) { s.linux.resources->cpu.period = 999; }},
-      {"/linux/resources/hugepageLimits/0/pageSize", [](Spec& s) { s.linux.resources->hugepage_limits[0].page_size = "2M"; }},
+      {"/linux/resources/hugepageLimits/0/pageSize",
+       [](Spec& s) { s.linux.resources->hugepage_limits[0].page_size = "2M"; }},
       {"/linux/resources/unified", [](Spec& s) { s.linux.resources->unified["../x"] = "1"; }},
       {"/linux/resources/devices/0/access", [](Spec& s) { s.linux.resources->devices[0].access = "x"; }},
       {"/hostname", [](Spec& s) { s.hostname = std::string(65, 'a'); }},

@@ -12,13 +12,13 @@ namespace mxc::policy {
 
 struct Caller {
   std::string user;
-  std::string home;                    // in Linux; needed where a profile says ~
-  std::string cwd;                     // in Linux; needed where a profile says ${cwd}
+  std::string home;  // in Linux; needed where a profile says ~
+  std::string cwd;   // in Linux; needed where a profile says ${cwd}
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::string automount_root = "/mnt";  // where WSL shows Windows drives
   std::string distro;                   // registered name in WSL; "": not WSL
-  bool wsl = false;                     // in WSL, also where the name isn't known: sudo, cron and ssh clear WSL_DISTRO_NAME
+  bool wsl = false;  // in WSL, also where the name isn't known: sudo, cron and ssh clear WSL_DISTRO_NAME
   std::vector<std::pair<std::string, std::string>> env;
   std::vector<std::string> own_programs;  // where mxc's programs and libraries lie, if not under /usr/local
 };

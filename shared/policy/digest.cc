@@ -102,7 +102,8 @@ void WritePorts(Writer& json, std::string_view key, const std::optional<std::vec
 void WritePaths(Writer& json, const std::vector<PathRule>& paths) {
   constexpr std::string_view kAccess[] = {"deny", "ro", "rw"};
   const auto code = [](const PathRule& rule) {
-    return static_cast<unsigned>(rule.access) << 3 | rule.if_present << 2 | rule.protect << 1 | static_cast<unsigned>(rule.baseline);
+    return static_cast<unsigned>(rule.access) << 3 | rule.if_present << 2 | rule.protect << 1 |
+           static_cast<unsigned>(rule.baseline);
   };
   uint32_t present = 0;
   for (const PathRule& rule : paths) present |= 1u << code(rule);
@@ -186,7 +187,9 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
   WritePorts(json, "tcpConnect", policy.tcp_connect);
   WriteName(json, "on_exposed", *policy.on_exposed == OnExposed::kKill ? "kill" : "cover");
   WriteName(json, "on_missing",
-            *policy.on_missing == OnMissing::kSeal ? "seal" : *policy.on_missing == OnMissing::kRefuse ? "refuse" : "watch");
+            *policy.on_missing == OnMissing::kSeal     ? "seal"
+            : *policy.on_missing == OnMissing::kRefuse ? "refuse"
+                                                       : "watch");
   WriteName(json, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller");
   WriteFlag(json, "nesting", *policy.nesting);
   WriteFlag(json, "timeNamespace", *policy.time_namespace);

@@ -7,9 +7,13 @@
 namespace mxc::policy {
 namespace {
 
-constexpr PathPattern At(std::string_view path) { return {PathRoot::kAbsolute, path.find('$') != path.npos, false, 0, path, "mxc", ""}; }
+constexpr PathPattern At(std::string_view path) {
+  return {PathRoot::kAbsolute, path.find('$') != path.npos, false, 0, path, "mxc", ""};
+}
 constexpr PathPattern Home(std::string_view rest) { return {PathRoot::kHome, false, false, 0, rest, "mxc", ""}; }
-constexpr PathPattern Runtime(std::string_view rest) { return {PathRoot::kRuntimeDir, false, false, 0, rest, "mxc", ""}; }
+constexpr PathPattern Runtime(std::string_view rest) {
+  return {PathRoot::kRuntimeDir, false, false, 0, rest, "mxc", ""};
+}
 
 constexpr std::string_view kOwnState = "state of mxc itself";
 constexpr std::string_view kOwnFiles = "a program or configuration of mxc itself";
@@ -29,12 +33,15 @@ Error Refuse(Code code, std::string_view path, std::string_view why, std::string
 }
 
 Result<void> CheckKernelFolders(std::string_view path) {
-  if (IsWithin(path, "/proc")) return Refuse(Code::kRefused, path, "each sandbox has a /proc of its own", "remove the path");
+  if (IsWithin(path, "/proc"))
+    return Refuse(Code::kRefused, path, "each sandbox has a /proc of its own", "remove the path");
   if (IsWithin(path, "/sys")) {
-    return Refuse(Code::kRefused, path, "it is the kernel's control panel", "a profile with sysfs (ml-train) shows the CPU and NUMA part of /sys");
+    return Refuse(Code::kRefused, path, "it is the kernel's control panel",
+                  "a profile with sysfs (ml-train) shows the CPU and NUMA part of /sys");
   }
   if (IsWithin(path, "/dev")) {
-    return Refuse(Code::kUnsupported, path, "devices are not built yet; each sandbox has a minimal /dev and a /dev/shm of its own",
+    return Refuse(Code::kUnsupported, path,
+                  "devices are not built yet; each sandbox has a minimal /dev and a /dev/shm of its own",
                   "remove the path; x-linux.resources.shm sets the size of /dev/shm");
   }
   return {};
@@ -130,7 +137,8 @@ Doors::Doors(const PathRoots& roots, const Caller& caller) {
     Add(Kind::kSocket, Join(*root, "wsl"), kDistributions);
     Add(Kind::kSocket, Join(*root, "wslg"), kDistributions);
   }
-  for (char letter = 'a'; letter <= 'z'; ++letter) Add(Kind::kDrive, Join(*root, std::string(1, letter)), kWindowsDrive);
+  for (char letter = 'a'; letter <= 'z'; ++letter)
+    Add(Kind::kDrive, Join(*root, std::string(1, letter)), kWindowsDrive);
 }
 
 Result<void> Doors::CheckGrant(std::string_view path, Access access) const {
@@ -140,7 +148,8 @@ Result<void> Doors::CheckGrant(std::string_view path, Access access) const {
   for (const Shut& door : shut_) {
     if (door.kind == Kind::kDrive || (door.kind == Kind::kOwn && access != Access::kReadWrite)) continue;
     if (!IsWithin(real, door.path)) continue;
-    return Refuse(Code::kRefused, path, "it is " + std::string(door.what), door.kind == Kind::kOwn ? "grant it read-only" : "remove the path");
+    return Refuse(Code::kRefused, path, "it is " + std::string(door.what),
+                  door.kind == Kind::kOwn ? "grant it read-only" : "remove the path");
   }
   return {};
 }
@@ -158,8 +167,11 @@ void Doors::AddTo(std::vector<PathRule>& rules) const {
     const auto above = [&](const std::string& grant) { return IsWithin(door.path, grant); };
     // State and sockets also where no granted folder lies above: one may be another name of it, by a link or a mount.
     const bool anyhow = door.kind == Kind::kState || door.kind == Kind::kSocket;
-    const bool wanted = anyhow || ((door.kind != Kind::kOwn || writes) && std::any_of(grants.begin(), grants.end(), above));
-    if (wanted) rules.push_back(DoorRule(std::string(door.path), door.kind == Kind::kOwn ? Access::kReadOnly : Access::kDeny, door.what));
+    const bool wanted =
+        anyhow || ((door.kind != Kind::kOwn || writes) && std::any_of(grants.begin(), grants.end(), above));
+    if (wanted)
+      rules.push_back(
+          DoorRule(std::string(door.path), door.kind == Kind::kOwn ? Access::kReadOnly : Access::kDeny, door.what));
   }
 }
 

@@ -73,7 +73,6 @@ class Block {
   std::vector<Sourced<std::string>> entries_;
 };
 
-
 std::string Home(const Caller& caller, const EffectivePolicy& effective) {
   if (*effective.cwd) return **effective.cwd;
   const PathRule* rule = IsNormal(caller.home) ? Lookup(effective.paths, caller.home) : nullptr;
@@ -93,8 +92,8 @@ void SetDefaults(const Profile& profile, const Caller& caller, const EffectivePo
   for (const auto& entry : profile.env) block.Set(*entry, entry.origin);
 }
 
-Result<void> PassOn(const Sourced<std::string>& name, const std::vector<Floor>& floors, const Caller& caller, EffectivePolicy& effective,
-                    Block& block) {
+Result<void> PassOn(const Sourced<std::string>& name, const std::vector<Floor>& floors, const Caller& caller,
+                    EffectivePolicy& effective, Block& block) {
   if (const std::string_view why = WhyNeverPassed(*name); !why.empty()) {
     return Error(Code::kRefused, "the variable " + *name + " is never passed on: " + std::string(why))
         .WithPosition({name.origin.name, name.origin.line, 0, name.origin.pointer})
@@ -120,8 +119,8 @@ std::string_view WhyNeverPassed(std::string_view name) {
   return {};
 }
 
-Result<void> ResolveEnvironment(const Policy& policy, const Profile& profile, const std::vector<Floor>& floors, const Caller& caller,
-                                EffectivePolicy& effective) {
+Result<void> ResolveEnvironment(const Policy& policy, const Profile& profile, const std::vector<Floor>& floors,
+                                const Caller& caller, EffectivePolicy& effective) {
   const bool has_list = policy.process && policy.process->env;
   Block block;
   if (!has_list || policy.process->inherit_default_env) {
@@ -130,7 +129,8 @@ Result<void> ResolveEnvironment(const Policy& policy, const Profile& profile, co
   }
   if (policy.x_linux) {
     for (size_t i = 0; i < policy.x_linux->env_pass.size(); ++i) {
-      const Sourced<std::string> name{policy.x_linux->env_pass[i], PolicyOrigin(policy, "/x-linux/env/pass/" + std::to_string(i))};
+      const Sourced<std::string> name{policy.x_linux->env_pass[i],
+                                      PolicyOrigin(policy, "/x-linux/env/pass/" + std::to_string(i))};
       MXC_TRY(PassOn(name, floors, caller, effective, block));
     }
   }

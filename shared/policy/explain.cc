@@ -57,14 +57,16 @@ Section Files(const EffectivePolicy& policy, bool every_path) {
     const bool grant = access == "ro" || access == "rw";
     const bool listed = rule.baseline || (!grant && rule.origin.layer <= Layer::kProfile);
     if (!listed || every_path) {
-      section.facts.push_back({access, Printable(rule.path) + (rule.if_present ? "  (if present)" : ""), DescribeOrigin(rule.origin)});
+      section.facts.push_back(
+          {access, Printable(rule.path) + (rule.if_present ? "  (if present)" : ""), DescribeOrigin(rule.origin)});
     } else {
       const bool builtin = rule.origin.layer == Layer::kBuiltin;
       ++lists[{access, builtin ? "built in" : "profile " + rule.origin.name}];
     }
   }
   for (const auto& [list, count] : lists) {
-    section.facts.push_back({list.first, std::to_string(count) + (count == 1 ? " path" : " paths") + ", listed with --all", list.second});
+    section.facts.push_back(
+        {list.first, std::to_string(count) + (count == 1 ? " path" : " paths") + ", listed with --all", list.second});
   }
   return section;
 }
@@ -101,13 +103,18 @@ Section Protection(const EffectivePolicy& policy) {
   if (policy.tcp_bind) section.facts.push_back({"tcp bind", Ports(*policy.tcp_bind), "x-linux.landlock"});
   if (policy.tcp_connect) section.facts.push_back({"tcp connect", Ports(*policy.tcp_connect), "x-linux.landlock"});
   Add(section, "seccomp list", *policy.seccomp_profile, policy.seccomp_profile);
-  Add(section, "landlock", *policy.landlock_required ? "required" : "where the kernel has it", policy.landlock_required);
+  Add(section, "landlock", *policy.landlock_required ? "required" : "where the kernel has it",
+      policy.landlock_required);
   Add(section, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller", policy.identity);
   Add(section, "nesting", Yes(*policy.nesting), policy.nesting);
   Add(section, "time namespace", Yes(*policy.time_namespace), policy.time_namespace);
   Add(section, "on exposed", *policy.on_exposed == OnExposed::kKill ? "kill" : "cover", policy.on_exposed);
   const OnMissing missing = *policy.on_missing;
-  Add(section, "on missing", missing == OnMissing::kSeal ? "seal" : missing == OnMissing::kRefuse ? "refuse" : "watch", policy.on_missing);
+  Add(section, "on missing",
+      missing == OnMissing::kSeal     ? "seal"
+      : missing == OnMissing::kRefuse ? "refuse"
+                                      : "watch",
+      policy.on_missing);
   section.facts.push_back({"CPU part of /sys", std::string(Yes(policy.sysfs)), "profile " + policy.profile});
   return section;
 }
@@ -117,7 +124,8 @@ Section Environment(const EffectivePolicy& policy) {
   for (const auto& entry : policy.env) {
     const size_t equals = entry->find('=');
     // A value that came from the caller may be a secret; its name says enough.
-    const bool passed = std::any_of(policy.env_pass.begin(), policy.env_pass.end(), [&](const auto& name) { return entry->substr(0, equals) == *name; });
+    const bool passed = std::any_of(policy.env_pass.begin(), policy.env_pass.end(),
+                                    [&](const auto& name) { return entry->substr(0, equals) == *name; });
     Add(section, Printable(entry->substr(0, equals)), passed ? "(the caller's)" : entry->substr(equals + 1), entry);
   }
   return section;
@@ -133,11 +141,16 @@ size_t Columns(std::string_view text) {
 std::string DescribeOrigin(const Origin& origin) {
   const std::string line = origin.line != 0 ? ":" + std::to_string(origin.line) : "";
   switch (origin.layer) {
-    case Layer::kBuiltin: return "built in";
-    case Layer::kProfile: return "profile " + Printable(origin.name) + line;
-    case Layer::kPolicy: return Printable(origin.name) + line + " " + Printable(origin.pointer);
-    case Layer::kCommandLine: return "command line";
-    case Layer::kFloor: return "managed floor " + Printable(origin.name) + line;
+    case Layer::kBuiltin:
+      return "built in";
+    case Layer::kProfile:
+      return "profile " + Printable(origin.name) + line;
+    case Layer::kPolicy:
+      return Printable(origin.name) + line + " " + Printable(origin.pointer);
+    case Layer::kCommandLine:
+      return "command line";
+    case Layer::kFloor:
+      return "managed floor " + Printable(origin.name) + line;
   }
   return "";
 }
@@ -148,12 +161,19 @@ std::string Printable(std::string_view text) {
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
-    const auto at = [&](size_t offset) { return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0; };
+    const auto at = [&](size_t offset) {
+      return i + offset < text.size() ? static_cast<unsigned char>(text[i + offset]) : 0;
+    };
     // U+0080 to U+009F are control characters too; U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069 turn text around.
     const bool c1 = c == 0xC2 && at(1) >= 0x80 && at(1) < 0xA0;
-    const bool bidi = c == 0xE2 && ((at(1) == 0x80 && (at(2) == 0x8E || at(2) == 0x8F || (at(2) >= 0xAA && at(2) <= 0xAE))) ||
-                                    (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9));
-    const size_t size = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    const bool bidi =
+        c == 0xE2 && ((at(1) == 0x80 && (at(2) == 0x8E || at(2) == 0x8F || (at(2) >= 0xAA && at(2) <= 0xAE))) ||
+                      (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9));
+    const size_t size = c < 0x80                ? 1
+                        : c >= 0xC2 && c < 0xE0 ? 2
+                        : c >= 0xE0 && c < 0xF0 ? 3
+                        : c >= 0xF0 && c < 0xF5 ? 4
+                                                : 0;
     bool whole = size != 0;
     for (size_t k = 1; k < size; ++k) whole = whole && (at(k) & 0xC0) == 0x80;
     if (c < 0x20 || c == 0x7F || c1 || bidi || !whole) {
@@ -190,7 +210,8 @@ std::vector<Section> Explain(const EffectivePolicy& policy, bool every_path) {
   Section head{"policy", {}};
   head.facts.push_back({"profile", policy.profile, ""});
   head.facts.push_back({"digest", policy.digest, ""});
-  return {std::move(head), Command(policy), Files(policy, every_path), Limits(policy), Protection(policy), Environment(policy)};
+  return {std::move(head), Command(policy),    Files(policy, every_path),
+          Limits(policy),  Protection(policy), Environment(policy)};
 }
 
 std::string AsText(const std::vector<Section>& sections, size_t width) {

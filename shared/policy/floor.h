@@ -23,19 +23,19 @@ namespace mxc::policy {
 enum class Forbidden : uint8_t { kNesting, kHostRoot, kRootfs, kEgress, kIngress, kHostLoopback };
 
 struct Floor {
-  std::string file;                                    // as errors and `why` name it
-  std::vector<PathPattern> denied;                     // no access at or below, whatever longer path is granted
-  std::vector<PathPattern> readonly;                   // at most read-only at or below
-  std::optional<std::vector<std::string>> profiles;    // the only ones that may be used
-  std::optional<std::vector<std::string>> seccomp;     // the only lists that may be used
-  std::vector<std::string> env_deny;                   // names that are never passed on
+  std::string file;                                  // as errors and `why` name it
+  std::vector<PathPattern> denied;                   // no access at or below, whatever longer path is granted
+  std::vector<PathPattern> readonly;                 // at most read-only at or below
+  std::optional<std::vector<std::string>> profiles;  // the only ones that may be used
+  std::optional<std::vector<std::string>> seccomp;   // the only lists that may be used
+  std::vector<std::string> env_deny;                 // names that are never passed on
   std::vector<Sourced<Forbidden>> forbid;
   Resources maximum;
   Origin maximum_origin;
-  std::optional<Sourced<uint32_t>> timeout_ms;         // the longest; a run without a time-out gets this one
-  std::optional<Sourced<bool>> landlock_required;      // only true does something
-  std::optional<Sourced<OnExposed>> on_exposed;        // at least as strict
-  std::optional<Sourced<OnMissing>> on_missing;        // at least as strict: watch < seal < refuse
+  std::optional<Sourced<uint32_t>> timeout_ms;     // the longest; a run without a time-out gets this one
+  std::optional<Sourced<bool>> landlock_required;  // only true does something
+  std::optional<Sourced<OnExposed>> on_exposed;    // at least as strict
+  std::optional<Sourced<OnMissing>> on_missing;    // at least as strict: watch < seal < refuse
   TextPool pool;
 };
 

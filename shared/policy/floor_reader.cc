@@ -68,14 +68,17 @@ constexpr Choice<OnExposed> kOnExposed[] = {{"cover", OnExposed::kCover}, {"kill
 constexpr Choice<OnMissing> kOnMissing[] = {
     {"watch", OnMissing::kWatch}, {"seal", OnMissing::kSeal}, {"refuse", OnMissing::kRefuse}};
 constexpr Field<Floor> kMinimumFields[] = {
-    {"landlock", [](const Node& node, Floor& floor) { return StoreSourced(floor.landlock_required, node, node.Bool()); }},
-    {"on_exposed", [](const Node& node, Floor& floor) { return StoreSourced(floor.on_exposed, node, node.Enum(kOnExposed)); }},
-    {"on_missing", [](const Node& node, Floor& floor) { return StoreSourced(floor.on_missing, node, node.Enum(kOnMissing)); }},
+    {"landlock",
+     [](const Node& node, Floor& floor) { return StoreSourced(floor.landlock_required, node, node.Bool()); }},
+    {"on_exposed",
+     [](const Node& node, Floor& floor) { return StoreSourced(floor.on_exposed, node, node.Enum(kOnExposed)); }},
+    {"on_missing",
+     [](const Node& node, Floor& floor) { return StoreSourced(floor.on_missing, node, node.Enum(kOnMissing)); }},
 };
 
-
 Result<void> CheckVersion(const Node& node, Floor&) {
-  if (MXC_TRY(node.U32()) != 1) return node.Fail(Code::kUnsupported, "this version of mxc reads floors of version 1 only");
+  if (MXC_TRY(node.U32()) != 1)
+    return node.Fail(Code::kUnsupported, "this version of mxc reads floors of version 1 only");
   return {};
 }
 
@@ -91,7 +94,8 @@ constexpr Field<Floor> kFloorFields[] = {
        floor.maximum_origin = FloorOrigin(node);
        return ReadResources(node, floor.maximum);
      }},
-    {"timeout", [](const Node& node, Floor& floor) { return StoreSourced(floor.timeout_ms, node, ReadTimeoutMs(node)); }},
+    {"timeout",
+     [](const Node& node, Floor& floor) { return StoreSourced(floor.timeout_ms, node, ReadTimeoutMs(node)); }},
     {"minimum", [](const Node& node, Floor& floor) { return ReadObject(node, kMinimumFields, floor); }},
 };
 

@@ -17,11 +17,16 @@ struct Limit {
 };
 
 inline constexpr Limit kLimits[] = {
-    {"memory", &Resources::memory_bytes, true},       {"swap", &Resources::swap_bytes, true},
-    {"pids", &Resources::pids, false},                {"tmp", &Resources::tmp_bytes, true},
-    {"shm", &Resources::shm_bytes, true},             {"tmpfsInodes", &Resources::tmpfs_inodes, false},
-    {"openFiles", &Resources::open_files, false},     {"fileSize", &Resources::file_bytes, true},
-    {"memlock", &Resources::memlock_bytes, true},     {"stack", &Resources::stack_bytes, true},
+    {"memory", &Resources::memory_bytes, true},
+    {"swap", &Resources::swap_bytes, true},
+    {"pids", &Resources::pids, false},
+    {"tmp", &Resources::tmp_bytes, true},
+    {"shm", &Resources::shm_bytes, true},
+    {"tmpfsInodes", &Resources::tmpfs_inodes, false},
+    {"openFiles", &Resources::open_files, false},
+    {"fileSize", &Resources::file_bytes, true},
+    {"memlock", &Resources::memlock_bytes, true},
+    {"stack", &Resources::stack_bytes, true},
     {"core", &Resources::core_bytes, true},
 };
 inline constexpr std::string_view kCpus = "cpus";

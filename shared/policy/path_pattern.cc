@@ -49,7 +49,8 @@ Result<PathPattern> ParsePathPattern(std::string_view text, TextPool& pool) {
   pattern.has_uid = EraseUid(plain);
   if (plain.find("${") != std::string::npos || plain.find('*') != std::string::npos) {
     return PatternError(text, "has a variable or wildcard that doesn't exist")
-        .WithHint("~, ${cwd}, ${xdg_runtime_dir} and ${granted} may stand in front, ${uid} anywhere; there are no wildcards");
+        .WithHint(
+            "~, ${cwd}, ${xdg_runtime_dir} and ${granted} may stand in front, ${uid} anywhere; there are no wildcards");
   }
   pattern.rest = pool.Keep(std::move(normal));
   return pattern;

@@ -26,7 +26,7 @@ enum class PathRoot : uint8_t {
 
 struct PathPattern {
   PathRoot root = PathRoot::kAbsolute;
-  bool has_uid = false;      // ${uid} stands in rest, for the caller's user id
+  bool has_uid = false;  // ${uid} stands in rest, for the caller's user id
   bool if_present = false;
   uint32_t line = 0;         // where it is written
   std::string_view rest;     // absolute and normal for kAbsolute; else what follows the root, normal, "" for itself

@@ -186,7 +186,8 @@ std::vector<PathRule> BuildTree(std::vector<PathRule> rules) {
 
 std::vector<PathRule> BuildLayeredTree(std::vector<PathRule> rules) {
   const auto protects = SortedKeys(rules, [](const PathRule& rule) { return rule.protect; });
-  std::vector<PathRule> tree = Build(rules, SortedKeys(rules, [](const PathRule& rule) { return !rule.protect; }), true);
+  std::vector<PathRule> tree =
+      Build(rules, SortedKeys(rules, [](const PathRule& rule) { return !rule.protect; }), true);
   std::vector<PathRule> kept = TakeEffective(tree, Build(rules, protects, true));
   if (kept.empty()) return tree;
 

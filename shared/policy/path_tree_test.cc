@@ -75,9 +75,20 @@ TEST_CASE("Normalise brings a path into its one form") {
   const struct {
     std::string in, out;
   } table[] = {
-      {"/", "/"},          {"//", "/"},         {"/a", "/a"},           {"/a/", "/a"},         {"//a///b//", "/a/b"},
-      {"/./a/.", "/a"},    {"/a/..", "/"},      {"/a/../b", "/b"},      {"/a/b/../../c", "/c"}, {"/a/...", "/a/..."},
-      {"/..a/.b", "/..a/.b"}, {"/a b", "/a b"}, {"/a\\b", "/a\\b"},     {"/é", "/é"},
+      {"/", "/"},
+      {"//", "/"},
+      {"/a", "/a"},
+      {"/a/", "/a"},
+      {"//a///b//", "/a/b"},
+      {"/./a/.", "/a"},
+      {"/a/..", "/"},
+      {"/a/../b", "/b"},
+      {"/a/b/../../c", "/c"},
+      {"/a/...", "/a/..."},
+      {"/..a/.b", "/..a/.b"},
+      {"/a b", "/a b"},
+      {"/a\\b", "/a\\b"},
+      {"/é", "/é"},
   };
   for (const auto& row : table) {
     CAPTURE(row.in);
@@ -90,8 +101,8 @@ TEST_CASE("Normalise brings a path into its one form") {
 }
 
 TEST_CASE("Normalise refuses what is not a path of Linux") {
-  const std::string bad[] = {"", "a", "./a", "~", "~/x", "/..", "/a/../..", "/../a", std::string("/a\0b", 4),
-                             "/" + std::string(256, 'n')};
+  const std::string bad[] = {
+      "", "a", "./a", "~", "~/x", "/..", "/a/../..", "/../a", std::string("/a\0b", 4), "/" + std::string(256, 'n')};
   for (const std::string& path : bad) {
     CAPTURE(path);
     CHECK_FALSE(Normalise(path).ok());
@@ -148,10 +159,9 @@ TEST_CASE("equal rules: missing is fine only if all say so; protection stays") {
 }
 
 TEST_CASE("a policy overrides its profile on exactly the path it names") {
-  const auto tree = BuildLayeredTree({Rule("/home/u/.ssh", Access::kDeny, Layer::kProfile),
-                                      Rule("/home/u/.aws", Access::kDeny, Layer::kProfile),
-                                      Rule("/home/u", Access::kReadWrite, Layer::kPolicy),
-                                      Rule("/home/u/.aws", Access::kReadOnly, Layer::kPolicy)});
+  const auto tree = BuildLayeredTree(
+      {Rule("/home/u/.ssh", Access::kDeny, Layer::kProfile), Rule("/home/u/.aws", Access::kDeny, Layer::kProfile),
+       Rule("/home/u", Access::kReadWrite, Layer::kPolicy), Rule("/home/u/.aws", Access::kReadOnly, Layer::kPolicy)});
   CHECK(Lookup(tree, "/home/u/.ssh/id")->access == Access::kDeny);
   CHECK(Lookup(tree, "/home/u/.aws/config")->access == Access::kReadOnly);
 }
@@ -162,12 +172,11 @@ TEST_CASE("protecting takes away and never grants") {
     rule.protect = true;
     return rule;
   };
-  const auto tree = BuildLayeredTree({Rule("/w", Access::kReadWrite), Rule("/w/open", Access::kReadWrite),
-                                      Rule("/r", Access::kReadOnly), Rule("/w/shut", Access::kDeny),
-                                      protect("/w/.envrc", Layer::kProfile), protect("/w/open", Layer::kProfile),
-                                      protect("/r/x", Layer::kProfile), protect("/w/shut/x", Layer::kProfile),
-                                      protect("/elsewhere", Layer::kPolicy), Rule("/w/mine", Access::kReadWrite),
-                                      protect("/w/mine", Layer::kPolicy)});
+  const auto tree = BuildLayeredTree(
+      {Rule("/w", Access::kReadWrite), Rule("/w/open", Access::kReadWrite), Rule("/r", Access::kReadOnly),
+       Rule("/w/shut", Access::kDeny), protect("/w/.envrc", Layer::kProfile), protect("/w/open", Layer::kProfile),
+       protect("/r/x", Layer::kProfile), protect("/w/shut/x", Layer::kProfile), protect("/elsewhere", Layer::kPolicy),
+       Rule("/w/mine", Access::kReadWrite), protect("/w/mine", Layer::kPolicy)});
   REQUIRE(Find(tree, "/w/.envrc") != nullptr);
   CHECK(Find(tree, "/w/.envrc")->protect);
   CHECK(Lookup(tree, "/w/open")->access == Access::kReadWrite);
@@ -195,8 +204,8 @@ TEST_CASE("random trees decide as the slow reference does") {
     const auto rules = RandomRules(random);
     const bool layered = round % 2 == 1;
     const auto tree = layered ? BuildLayeredTree(rules) : BuildTree(rules);
-    REQUIRE(std::is_sorted(tree.begin(), tree.end(),
-                           [](const PathRule& a, const PathRule& b) { return a.path < b.path; }));
+    REQUIRE(
+        std::is_sorted(tree.begin(), tree.end(), [](const PathRule& a, const PathRule& b) { return a.path < b.path; }));
     for (size_t i = 1; i < tree.size(); ++i) REQUIRE(tree[i - 1].path != tree[i].path);
     for (int probe = 0; probe < 8; ++probe) {
       const std::string path = RandomPath(random);

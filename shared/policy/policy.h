@@ -15,15 +15,23 @@
 
 namespace mxc::policy {
 
-enum class Containment : uint8_t { kProcess, kProcessContainer, kLxc, kBubblewrap, kSeatbelt, kIsolationSession, kWslc };
+enum class Containment : uint8_t {
+  kProcess,
+  kProcessContainer,
+  kLxc,
+  kBubblewrap,
+  kSeatbelt,
+  kIsolationSession,
+  kWslc
+};
 enum class Default : uint8_t { kDeny, kAllow };
 
 struct Process {
-  std::string command_line;              // run by `sh -c`
-  std::optional<std::string> cwd;        // absolute; "" in the document means absent
+  std::string command_line;                     // run by `sh -c`
+  std::optional<std::string> cwd;               // absolute; "" in the document means absent
   std::optional<std::vector<std::string>> env;  // KEY=VALUE; absent: the default block; []: nothing
   bool inherit_default_env = false;
-  uint32_t timeout_ms = 0;               // 0: none
+  uint32_t timeout_ms = 0;  // 0: none
   bool operator==(const Process&) const = default;
 };
 
@@ -90,34 +98,34 @@ struct Lxc {
 // Limits of one sandbox. Absent: the profile's, else the default profile's.
 struct Resources {
   std::optional<uint64_t> memory_bytes;
-  std::optional<uint64_t> swap_bytes;       // on top of memory; 0: none
-  std::optional<double> cpus;               // 1.5: one and a half processors
+  std::optional<uint64_t> swap_bytes;  // on top of memory; 0: none
+  std::optional<double> cpus;          // 1.5: one and a half processors
   std::optional<uint64_t> pids;
-  std::optional<uint64_t> tmp_bytes;        // size of /tmp
-  std::optional<uint64_t> shm_bytes;        // size of /dev/shm
-  std::optional<uint64_t> tmpfs_inodes;     // of each tmpfs
-  std::optional<uint64_t> open_files;       // RLIMIT_NOFILE, soft and hard
-  std::optional<uint64_t> file_bytes;       // RLIMIT_FSIZE
-  std::optional<uint64_t> memlock_bytes;    // RLIMIT_MEMLOCK; UINT64_MAX: unlimited
-  std::optional<uint64_t> stack_bytes;      // RLIMIT_STACK
-  std::optional<uint64_t> core_bytes;       // RLIMIT_CORE, default 0
+  std::optional<uint64_t> tmp_bytes;      // size of /tmp
+  std::optional<uint64_t> shm_bytes;      // size of /dev/shm
+  std::optional<uint64_t> tmpfs_inodes;   // of each tmpfs
+  std::optional<uint64_t> open_files;     // RLIMIT_NOFILE, soft and hard
+  std::optional<uint64_t> file_bytes;     // RLIMIT_FSIZE
+  std::optional<uint64_t> memlock_bytes;  // RLIMIT_MEMLOCK; UINT64_MAX: unlimited
+  std::optional<uint64_t> stack_bytes;    // RLIMIT_STACK
+  std::optional<uint64_t> core_bytes;     // RLIMIT_CORE, default 0
   bool operator==(const Resources&) const = default;
 };
 
 struct LandlockOptions {
-  std::optional<bool> required;              // true: refuse to run on a kernel without Landlock
-  std::optional<std::vector<uint16_t>> tcp_bind;     // absent: Landlock handles no TCP
+  std::optional<bool> required;                   // true: refuse to run on a kernel without Landlock
+  std::optional<std::vector<uint16_t>> tcp_bind;  // absent: Landlock handles no TCP
   std::optional<std::vector<uint16_t>> tcp_connect;
   bool operator==(const LandlockOptions&) const = default;
 };
 
 struct SeccompOptions {
-  std::optional<std::string> profile;        // name of a shipped or installed list: default, ml, build, untrusted …
+  std::optional<std::string> profile;  // name of a shipped or installed list: default, ml, build, untrusted …
   bool operator==(const SeccompOptions&) const = default;
 };
 
-enum class OnExposed : uint8_t { kCover, kKill };               // a denied name was replaced from outside
-enum class OnMissing : uint8_t { kWatch, kRefuse, kSeal };      // a denied name doesn't exist yet
+enum class OnExposed : uint8_t { kCover, kKill };           // a denied name was replaced from outside
+enum class OnMissing : uint8_t { kWatch, kRefuse, kSeal };  // a denied name doesn't exist yet
 enum class Identity : uint8_t { kCaller, kHostRoot };
 
 // A path entry that may carry conditions; profiles and x-linux.paths use it, Microsoft's three lists become it.
@@ -129,39 +137,39 @@ struct ConditionalPath {
 
 struct XLinux {
   std::optional<std::string> profile;
-  std::optional<std::string> rootfs;                    // a folder that becomes / (read-only) instead of the baseline
+  std::optional<std::string> rootfs;  // a folder that becomes / (read-only) instead of the baseline
   Resources resources;
   SeccompOptions seccomp;
   LandlockOptions landlock;
-  std::vector<std::string> env_pass;                    // names taken over from the caller's environment
-  std::vector<ConditionalPath> readonly_if_present;     // x-linux.ifPresent.readonlyPaths …
+  std::vector<std::string> env_pass;                 // names taken over from the caller's environment
+  std::vector<ConditionalPath> readonly_if_present;  // x-linux.ifPresent.readonlyPaths …
   std::vector<ConditionalPath> readwrite_if_present;
-  std::vector<std::string> protect;                     // read-only when there, can't be created when not
+  std::vector<std::string> protect;  // read-only when there, can't be created when not
   std::optional<OnExposed> on_exposed;
   std::optional<OnMissing> on_missing;
   std::optional<Identity> identity;
-  std::optional<bool> nesting;                          // mount and user namespaces inside; drops Landlock's file part
+  std::optional<bool> nesting;  // mount and user namespaces inside; drops Landlock's file part
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;
   bool operator==(const XLinux&) const = default;
 };
 
 struct Policy {
-  std::string version;                 // exact spelling of the contract
+  std::string version;  // exact spelling of the contract
   std::optional<std::string> container_id;
   Containment containment = Containment::kProcess;
-  std::optional<Process> process;      // required by the contract; absent only in `mxc run` documents completed by CMD
+  std::optional<Process> process;  // required by the contract; absent only in `mxc run` documents completed by CMD
   Filesystem filesystem;
   Network network;
   std::optional<std::string> network_proxy;  // runtimeConfig.networkProxy
   Ui ui;
   Lifecycle lifecycle;
-  bool allow_dacl_mutation = true;     // fallback.allowDaclMutation; Windows only
+  bool allow_dacl_mutation = true;  // fallback.allowDaclMutation; Windows only
   bool telemetry = false;
   std::optional<Lxc> lxc;
   std::optional<XLinux> x_linux;
 
-  std::string source;                  // file name, as the user gave it; "-" for standard input
+  std::string source;                         // file name, as the user gave it; "-" for standard input
   std::map<std::string, Position> positions;  // JSON pointer → place in the document
 };
 

@@ -27,12 +27,12 @@ struct ProfilePaths {
 
 struct Profile {
   std::string name;
-  std::string summary;              // one line
-  std::string description;          // what it is for and what it gives up
-  ProfilePaths paths;               // its own and those of its parts
-  std::vector<Sourced<std::string>> env;           // KEY=VALUE
-  std::vector<Sourced<std::string>> env_pass;      // names
-  std::vector<Sourced<std::string>> env_threads;   // names that get the number of processors of the cpu limit
+  std::string summary;                            // one line
+  std::string description;                        // what it is for and what it gives up
+  ProfilePaths paths;                             // its own and those of its parts
+  std::vector<Sourced<std::string>> env;          // KEY=VALUE
+  std::vector<Sourced<std::string>> env_pass;     // names
+  std::vector<Sourced<std::string>> env_threads;  // names that get the number of processors of the cpu limit
 
   // After ProfileSet::Add all are set, from the default profile where the profile says nothing.
   Resources resources;

@@ -77,7 +77,8 @@ Result<void> ReadFilesystem(const Node& node, ProfileDocument& document) {
 }
 
 Result<void> CheckVariableName(const Node& node, std::string_view name) {
-  if (name.empty() || name.find('=') != std::string_view::npos) return node.Invalid("a variable's name is empty or holds =");
+  if (name.empty() || name.find('=') != std::string_view::npos)
+    return node.Invalid("a variable's name is empty or holds =");
   return {};
 }
 
@@ -112,7 +113,8 @@ constexpr Choice<OnMissing> kOnMissing[] = {
 
 Result<std::string> ReadSummary(const Node& node) {
   std::string line = MXC_TRY(node.NonEmptyString());
-  if (line.find('\n') != std::string::npos || line.size() > 100) return node.Invalid("the summary is one line of at most 100 bytes");
+  if (line.find('\n') != std::string::npos || line.size() > 100)
+    return node.Invalid("the summary is one line of at most 100 bytes");
   return line;
 }
 
@@ -125,40 +127,54 @@ Result<std::string> ReadName(const Node& node) {
 
 constexpr Field<ProfileDocument> kPartFields[] = {
     {"part", [](const Node& node, ProfileDocument& d) { return Store(d.profile.name, ReadName(node)); }, kRequired},
-    {"summary", [](const Node& node, ProfileDocument& d) { return Store(d.profile.summary, ReadSummary(node)); }, kRequired},
+    {"summary", [](const Node& node, ProfileDocument& d) { return Store(d.profile.summary, ReadSummary(node)); },
+     kRequired},
     {"filesystem", ReadFilesystem},
-    {"environment", [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
+    {"environment",
+     [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
 };
 
 constexpr Field<ProfileDocument> kProfileFields[] = {
     {"profile", [](const Node& node, ProfileDocument& d) { return Store(d.profile.name, ReadName(node)); }, kRequired},
-    {"summary", [](const Node& node, ProfileDocument& d) { return Store(d.profile.summary, ReadSummary(node)); }, kRequired},
-    {"description", [](const Node& node, ProfileDocument& d) { return Store(d.profile.description, node.NonEmptyString()); }, kRequired},
+    {"summary", [](const Node& node, ProfileDocument& d) { return Store(d.profile.summary, ReadSummary(node)); },
+     kRequired},
+    {"description",
+     [](const Node& node, ProfileDocument& d) { return Store(d.profile.description, node.NonEmptyString()); },
+     kRequired},
     {"include", [](const Node& node, ProfileDocument& d) { return ReadNames(node, d.include); }},
     {"filesystem", ReadFilesystem},
-    {"environment", [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
+    {"environment",
+     [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
     {"resources",
      [](const Node& node, ProfileDocument& d) {
        d.profile.resources_origin = OriginOf(node);
        return ReadResources(node, d.profile.resources);
      }},
-    {"timeout", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.timeout_ms, node, ReadTimeoutMs(node)); }},
-    {"seccomp", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.seccomp, node, ReadName(node)); }},
-    {"landlockRequired", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.landlock_required, node, node.Bool()); }},
-    {"nesting", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.nesting, node, node.Bool()); }},
-    {"timeNamespace", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.time_namespace, node, node.Bool()); }},
+    {"timeout", [](const Node& node,
+                   ProfileDocument& d) { return StoreSourced(d.profile.timeout_ms, node, ReadTimeoutMs(node)); }},
+    {"seccomp",
+     [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.seccomp, node, ReadName(node)); }},
+    {"landlockRequired",
+     [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.landlock_required, node, node.Bool()); }},
+    {"nesting",
+     [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.nesting, node, node.Bool()); }},
+    {"timeNamespace",
+     [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.time_namespace, node, node.Bool()); }},
     {"sysfs", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.sysfs, node, node.Bool()); }},
-    {"hostname", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.hostname, node, ReadName(node)); }},
-    {"on_exposed", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_exposed, node, node.Enum(kOnExposed)); }},
-    {"on_missing", [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.on_missing, node, node.Enum(kOnMissing)); }},
+    {"hostname",
+     [](const Node& node, ProfileDocument& d) { return StoreSourced(d.profile.hostname, node, ReadName(node)); }},
+    {"on_exposed", [](const Node& node,
+                      ProfileDocument& d) { return StoreSourced(d.profile.on_exposed, node, node.Enum(kOnExposed)); }},
+    {"on_missing", [](const Node& node,
+                      ProfileDocument& d) { return StoreSourced(d.profile.on_missing, node, node.Enum(kOnMissing)); }},
 };
 
 // Origins learn the name of the file they stand in: the profile's or part's.
 void NameOrigins(Profile& profile) {
   if (!profile.pools.empty()) {
     const std::string_view file = profile.pools[0].Keep(profile.name);
-    for (auto* list : {&profile.paths.baseline, &profile.paths.readonly, &profile.paths.readwrite, &profile.paths.denied,
-                       &profile.paths.protect}) {
+    for (auto* list : {&profile.paths.baseline, &profile.paths.readonly, &profile.paths.readwrite,
+                       &profile.paths.denied, &profile.paths.protect}) {
       for (PathPattern& path : *list) path.file = file;
     }
   }
@@ -171,7 +187,8 @@ void NameOrigins(Profile& profile) {
     if (scalar) scalar->origin.name = profile.name;
   };
   name(profile.timeout_ms), name(profile.seccomp), name(profile.landlock_required), name(profile.nesting);
-  name(profile.time_namespace), name(profile.sysfs), name(profile.hostname), name(profile.on_exposed), name(profile.on_missing);
+  name(profile.time_namespace), name(profile.sysfs), name(profile.hostname), name(profile.on_exposed),
+      name(profile.on_missing);
 }
 
 }  // namespace

@@ -50,9 +50,11 @@ Result<void> CheckComplete(const Profile& profile) {
   const bool limits = r.memory_bytes && r.pids && r.tmp_bytes && r.shm_bytes && r.tmpfs_inodes && r.open_files &&
                       r.memlock_bytes && r.stack_bytes && r.core_bytes;
   const bool scalars = profile.timeout_ms && profile.seccomp && profile.landlock_required && profile.nesting &&
-                       profile.time_namespace && profile.sysfs && profile.hostname && profile.on_exposed && profile.on_missing;
+                       profile.time_namespace && profile.sysfs && profile.hostname && profile.on_exposed &&
+                       profile.on_missing;
   if (limits && scalars) return {};
-  return Error(Code::kInvalid, "the profile \"" + profile.name + "\" leaves limits or options unset and no default profile gives them")
+  return Error(Code::kInvalid,
+               "the profile \"" + profile.name + "\" leaves limits or options unset and no default profile gives them")
       .WithHint("the default profile sets all of them, but swap, cpus and fileSize");
 }
 
@@ -89,7 +91,9 @@ Result<Profile> ProfileSet::Complete(ProfileDocument document) const {
   Profile profile = std::move(document.profile);
   for (const auto& name : document.include) {
     const Profile* part = FindIn(parts_, *name);
-    if (part == nullptr) return Error(Code::kNotFound, "the profile \"" + profile.name + "\" includes \"" + *name + "\", and no part has that name");
+    if (part == nullptr)
+      return Error(Code::kNotFound,
+                   "the profile \"" + profile.name + "\" includes \"" + *name + "\", and no part has that name");
     Include(profile, *part);
   }
   if (const Profile* defaults = Find(kDefaultProfile)) FillScalars(profile, *defaults);
@@ -102,11 +106,13 @@ Result<void> ProfileSet::Add(std::span<const std::pair<std::string, std::string>
   for (const auto& [source, text] : texts) documents.emplace_back(source, MXC_TRY(ReadProfile(text, source)));
   // Parts, then the default profile, then those that build on both.
   const auto rank = [](const ProfileDocument& d) { return d.is_part ? 0 : d.profile.name == kDefaultProfile ? 1 : 2; };
-  std::stable_sort(documents.begin(), documents.end(), [&](const auto& a, const auto& b) { return rank(a.second) < rank(b.second); });
+  std::stable_sort(documents.begin(), documents.end(),
+                   [&](const auto& a, const auto& b) { return rank(a.second) < rank(b.second); });
   for (auto& [source, document] : documents) {
     const std::string name = document.profile.name;
     if ((document.is_part ? FindIn(parts_, name) : Find(name)) != nullptr) {
-      return Error(Code::kInvalid, "the name \"" + name + "\" is taken by another " + (document.is_part ? "part" : "profile"))
+      return Error(Code::kInvalid,
+                   "the name \"" + name + "\" is taken by another " + (document.is_part ? "part" : "profile"))
           .WithPosition({source, 1, 1, document.is_part ? "/part" : "/profile"})
           .WithHint("choose a name of its own");
     }

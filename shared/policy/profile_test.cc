@@ -38,13 +38,32 @@ TEST_CASE("in every profile: secrets stay shut in a granted home, start-up files
   for (const char* name : {"build", "default", "ml-train", "untrusted-code"}) {
     CAPTURE(name);
     const auto policy = WithProfile(name, R"("filesystem":{"readwritePaths":["/home/alice"]})");
-    for (const char* secret : {".ssh", ".gnupg", ".aws", ".azure", ".config/gcloud", ".kube", ".docker/config.json", ".netrc", ".npmrc", ".pypirc",
-                               ".git-credentials", ".config/gh", ".cache/huggingface/token", ".config/wandb", ".kaggle", ".config/pip/pip.conf",
-                               ".vault-token", ".mozilla/firefox", ".config/google-chrome", ".bash_history", ".zsh_history"}) {
+    for (const char* secret : {".ssh",
+                               ".gnupg",
+                               ".aws",
+                               ".azure",
+                               ".config/gcloud",
+                               ".kube",
+                               ".docker/config.json",
+                               ".netrc",
+                               ".npmrc",
+                               ".pypirc",
+                               ".git-credentials",
+                               ".config/gh",
+                               ".cache/huggingface/token",
+                               ".config/wandb",
+                               ".kaggle",
+                               ".config/pip/pip.conf",
+                               ".vault-token",
+                               ".mozilla/firefox",
+                               ".config/google-chrome",
+                               ".bash_history",
+                               ".zsh_history"}) {
       CAPTURE(secret);
       CHECK(Denied(policy, std::string("/home/alice/") + secret));
     }
-    for (const char* file : {".bashrc", ".profile", ".zshrc", ".local/bin/ls", ".gitconfig", ".claude", ".codex", ".vscode", "proj"}) {
+    for (const char* file :
+         {".bashrc", ".profile", ".zshrc", ".local/bin/ls", ".gitconfig", ".claude", ".codex", ".vscode", "proj"}) {
       CAPTURE(file);
       const Access access = Lookup(policy.paths, std::string("/home/alice/") + file)->access;
       CHECK(access == (std::string(file) == "proj" ? Access::kReadWrite : Access::kReadOnly));
@@ -95,10 +114,11 @@ TEST_CASE("untrusted-code is short and small") {
 
 TEST_CASE("a profile of the machine builds on the shipped parts and the default profile") {
   ProfileSet profiles = EmbeddedProfiles();
-  const Texts texts = {{"site.yaml",
-                        "profile: site\nsummary: ours\ndescription: ours\ninclude: [base-system, tools]\nresources: {pids: 7}\n"
-                        "filesystem: {readonly: [{path: '/opt/${uid}', ifPresent: true}]}\n"},
-                       {"tools.yaml", "part: tools\nsummary: ours\nfilesystem: {readonly: [/opt/tools]}\n"}};
+  const Texts texts = {
+      {"site.yaml",
+       "profile: site\nsummary: ours\ndescription: ours\ninclude: [base-system, tools]\nresources: {pids: 7}\n"
+       "filesystem: {readonly: [{path: '/opt/${uid}', ifPresent: true}]}\n"},
+      {"tools.yaml", "part: tools\nsummary: ours\nfilesystem: {readonly: [/opt/tools]}\n"}};
   REQUIRE(profiles.Add(texts).ok());
   Policy policy = PolicyWith(R"("x-linux":{"profile":"site"})");
   const auto effective = Resolve(policy, profiles, {}, AliceInProject(), {});
@@ -111,10 +131,11 @@ TEST_CASE("a profile of the machine builds on the shipped parts and the default 
 
 TEST_CASE("profiles that can't be right are refused") {
   const std::string head = "profile: x\nsummary: s\ndescription: d\n";
-  for (const std::string& text : {std::string("profile: default\nsummary: s\ndescription: d\n"), std::string("profile: x\n"),
-                                  head + "include: [nothing]\n", head + "network: allow\n", head + "filesystem: {readonly: [usr]}\n",
-                                  head + "filesystem: {readonly: ['${granted}/x']}\n", head + "filesystem: {denied: ['~bob/x']}\n",
-                                  head + "filesystem: {denied: ['${home}/x']}\n", head + "resources: {tmp: 0}\n", head + "seccomp: ../x\n"}) {
+  for (const std::string& text :
+       {std::string("profile: default\nsummary: s\ndescription: d\n"), std::string("profile: x\n"),
+        head + "include: [nothing]\n", head + "network: allow\n", head + "filesystem: {readonly: [usr]}\n",
+        head + "filesystem: {readonly: ['${granted}/x']}\n", head + "filesystem: {denied: ['~bob/x']}\n",
+        head + "filesystem: {denied: ['${home}/x']}\n", head + "resources: {tmp: 0}\n", head + "seccomp: ../x\n"}) {
     CAPTURE(text);
     ProfileSet profiles = EmbeddedProfiles();
     CHECK_FALSE(profiles.Add(Texts{{"x.yaml", text}}).ok());
@@ -123,7 +144,8 @@ TEST_CASE("profiles that can't be right are refused") {
 
 TEST_CASE("patterns are spelled as they are written") {
   TextPool pool;
-  for (const char* text : {"/usr", "~", "~/.ssh", "${cwd}", "${cwd}/a/b", "${xdg_runtime_dir}/bus", "${granted}/.envrc", "/run/user/${uid}"}) {
+  for (const char* text : {"/usr", "~", "~/.ssh", "${cwd}", "${cwd}/a/b", "${xdg_runtime_dir}/bus", "${granted}/.envrc",
+                           "/run/user/${uid}"}) {
     const auto pattern = ParsePathPattern(text, pool);
     REQUIRE(pattern.ok());
     CHECK(Spell(*pattern) == text);

@@ -17,8 +17,11 @@ bool IsNamed(const Policy& policy, const std::string& pointer) { return policy.p
 Result<const Profile*> ChooseProfile(const Policy& policy, const ProfileSet& profiles, const std::vector<Floor>& floors,
                                      const CommandLine& command_line) {
   const bool in_policy = !command_line.profile && policy.x_linux && policy.x_linux->profile;
-  const std::string name = command_line.profile ? *command_line.profile : in_policy ? *policy.x_linux->profile : kDefaultProfile;
-  const Position place = in_policy ? PlaceInPolicy(policy, "/x-linux/profile") : Position{command_line.profile ? "--profile" : policy.source, 0, 0, ""};
+  const std::string name = command_line.profile ? *command_line.profile
+                           : in_policy          ? *policy.x_linux->profile
+                                                : kDefaultProfile;
+  const Position place = in_policy ? PlaceInPolicy(policy, "/x-linux/profile")
+                                   : Position{command_line.profile ? "--profile" : policy.source, 0, 0, ""};
   const Profile* profile = profiles.Find(name);
   if (profile == nullptr) return profiles.NotFound(name).WithPosition(place);
   for (const Floor& floor : floors) {
@@ -32,12 +35,15 @@ Result<Sourced<std::vector<std::string>>> ResolveCommand(const Policy& policy, c
     return Sourced<std::vector<std::string>>{command_line.argv, {Layer::kCommandLine, "command line", "", 0}};
   }
   if (!policy.process || policy.process->command_line.empty()) {
-    return Error(Code::kUsage, "there is no command to run").WithHint("set process.commandLine in the policy, or add -- and a command");
+    return Error(Code::kUsage, "there is no command to run")
+        .WithHint("set process.commandLine in the policy, or add -- and a command");
   }
-  return Sourced<std::vector<std::string>>{{"sh", "-c", policy.process->command_line}, PolicyOrigin(policy, "/process/commandLine")};
+  return Sourced<std::vector<std::string>>{{"sh", "-c", policy.process->command_line},
+                                           PolicyOrigin(policy, "/process/commandLine")};
 }
 
-Result<void> ResolveRootfs(const Policy& policy, const Caller& caller, const PathRoots& roots, EffectivePolicy& effective) {
+Result<void> ResolveRootfs(const Policy& policy, const Caller& caller, const PathRoots& roots,
+                           EffectivePolicy& effective) {
   effective.rootfs.origin = {kBuiltin, "mxc", "", 0};
   if (!policy.x_linux || !policy.x_linux->rootfs) return {};
   const std::string pointer = "/x-linux/rootfs";
@@ -73,7 +79,8 @@ void ResolveResources(const Policy& policy, const Profile& profile, EffectivePol
 
 // The policy's value if it has one, else the profile's, which is complete.
 template <class T>
-Sourced<T> Choose(const Policy& policy, const std::optional<T>& value, const char* pointer, const std::optional<Sourced<T>>& profile) {
+Sourced<T> Choose(const Policy& policy, const std::optional<T>& value, const char* pointer,
+                  const std::optional<Sourced<T>>& profile) {
   if (value) return {*value, PolicyOrigin(policy, pointer)};
   return *profile;
 }
@@ -81,7 +88,8 @@ Sourced<T> Choose(const Policy& policy, const std::optional<T>& value, const cha
 void ResolveOptions(const Policy& policy, const Profile& profile, EffectivePolicy& effective) {
   static const XLinux kNothing;
   const XLinux& x = policy.x_linux ? *policy.x_linux : kNothing;
-  effective.landlock_required = Choose(policy, x.landlock.required, "/x-linux/landlock/required", profile.landlock_required);
+  effective.landlock_required =
+      Choose(policy, x.landlock.required, "/x-linux/landlock/required", profile.landlock_required);
   effective.tcp_bind = x.landlock.tcp_bind;
   effective.tcp_connect = x.landlock.tcp_connect;
   effective.on_exposed = Choose(policy, x.on_exposed, "/x-linux/on_exposed", profile.on_exposed);
@@ -101,7 +109,8 @@ void ResolveOptions(const Policy& policy, const Profile& profile, EffectivePolic
 void ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
   const Origin builtin{kBuiltin, "mxc", "", 0};
   const auto side = [&](Default value, const char* pointer) {
-    return Sourced<Default>{value, IsNamed(policy, pointer) || value != Default::kDeny ? PolicyOrigin(policy, pointer) : builtin};
+    return Sourced<Default>{
+        value, IsNamed(policy, pointer) || value != Default::kDeny ? PolicyOrigin(policy, pointer) : builtin};
   };
   effective.egress = side(policy.network.egress, "/network/egress/default");
   effective.ingress = side(policy.network.ingress, "/network/ingress/default");
@@ -121,7 +130,8 @@ Result<EffectivePolicy> Resolve(const Policy& policy, const ProfileSet& profiles
   effective.argv = MXC_TRY(ResolveCommand(policy, command_line));
   effective.cwd.origin = {kBuiltin, "mxc", "", 0};
   if (policy.process && policy.process->cwd) {
-    effective.cwd = {MXC_TRY(LinuxPath(policy, *policy.process->cwd, "/process/cwd", caller)), PolicyOrigin(policy, "/process/cwd")};
+    effective.cwd = {MXC_TRY(LinuxPath(policy, *policy.process->cwd, "/process/cwd", caller)),
+                     PolicyOrigin(policy, "/process/cwd")};
   }
   const PathRoots roots = MXC_TRY(RootsOf(caller, *effective.cwd));
   MXC_TRY(ResolveRootfs(policy, caller, roots, effective));

@@ -20,7 +20,8 @@ class Collector {
   Result<std::vector<PathRule>> Collect(bool has_rootfs) {
     if (!has_rootfs) {
       for (const PathPattern& pattern : profile_.paths.baseline) {
-        if (auto path = Expand(pattern, roots_)) AddProfileRule(pattern, *std::move(path), Access::kReadOnly).baseline = true;
+        if (auto path = Expand(pattern, roots_))
+          AddProfileRule(pattern, *std::move(path), Access::kReadOnly).baseline = true;
       }
     }
     MXC_TRY(AddPolicy(has_rootfs));
@@ -65,7 +66,8 @@ class Collector {
     MXC_TRY(AddPolicyList(policy_.filesystem.readonly_paths, "/filesystem/readonlyPaths/", Access::kReadOnly));
     MXC_TRY(AddPolicyList(policy_.filesystem.readwrite_paths, "/filesystem/readwritePaths/", Access::kReadWrite));
     if (has_rootfs) {
-      const auto root = std::find_if(rules_.begin(), rules_.end(), [](const PathRule& rule) { return rule.path == "/"; });
+      const auto root =
+          std::find_if(rules_.begin(), rules_.end(), [](const PathRule& rule) { return rule.path == "/"; });
       if (root != rules_.end()) {
         return Error(Code::kRefused, "\"/\" is granted and x-linux.rootfs puts another folder in its place")
             .WithPosition(PlaceInPolicy(policy_, root->origin.pointer))
@@ -74,8 +76,10 @@ class Collector {
     }
     MXC_TRY(AddPolicyList(policy_.filesystem.denied_paths, "/filesystem/deniedPaths/", Access::kDeny));
     if (!policy_.x_linux) return {};
-    MXC_TRY(AddConditional(policy_.x_linux->readonly_if_present, "/x-linux/ifPresent/readonlyPaths/", Access::kReadOnly));
-    MXC_TRY(AddConditional(policy_.x_linux->readwrite_if_present, "/x-linux/ifPresent/readwritePaths/", Access::kReadWrite));
+    MXC_TRY(
+        AddConditional(policy_.x_linux->readonly_if_present, "/x-linux/ifPresent/readonlyPaths/", Access::kReadOnly));
+    MXC_TRY(AddConditional(policy_.x_linux->readwrite_if_present, "/x-linux/ifPresent/readwritePaths/",
+                           Access::kReadWrite));
     for (size_t i = 0; i < policy_.x_linux->protect.size(); ++i) {
       const std::string pointer = "/x-linux/protect/" + std::to_string(i);
       std::string path = MXC_TRY(LinuxPath(policy_, policy_.x_linux->protect[i], pointer, caller_));
@@ -96,7 +100,9 @@ class Collector {
     for (const PathPattern& pattern : patterns) {
       auto path = Expand(pattern, roots_);
       if (!path) {
-        return ProfileError(pattern, Code::kInvalid, "the profile \"" + profile_.name + "\" grants \"" + Spell(pattern) + "\", and the caller has no such folder")
+        return ProfileError(pattern, Code::kInvalid,
+                            "the profile \"" + profile_.name + "\" grants \"" + Spell(pattern) +
+                                "\", and the caller has no such folder")
             .WithHint("run in a folder, as a user with a home, or choose another profile");
       }
       if (pattern.root == PathRoot::kCwd) MXC_TRY(CheckWorkingDirectory(pattern, *path, access));
@@ -110,7 +116,8 @@ class Collector {
   }
 
   Error ProfileError(const PathPattern& pattern, Code code, std::string message) const {
-    return Error(code, std::move(message)).WithPosition({std::string(pattern.file), pattern.line, 0, std::string(pattern.pointer)});
+    return Error(code, std::move(message))
+        .WithPosition({std::string(pattern.file), pattern.line, 0, std::string(pattern.pointer)});
   }
 
   // A profile opens the folder that one happens to stand in: right for a project, wrong for a home or all of a disk.
@@ -122,7 +129,8 @@ class Collector {
     const auto same = [&](const PathRule& rule) { return rule.origin.layer == Layer::kPolicy && rule.path == path; };
     if (std::any_of(rules_.begin(), rules_.end(), same)) return {};
     return ProfileError(pattern, Code::kRefused,
-                        "the profile \"" + profile_.name + "\" opens the working directory read-write, and \"" + path + "\" holds the whole home directory")
+                        "the profile \"" + profile_.name + "\" opens the working directory read-write, and \"" + path +
+                            "\" holds the whole home directory")
         .WithHint("change into the project's folder, or set process.cwd to it");
   }
 
@@ -142,7 +150,8 @@ class Collector {
   void AddLimit(const PathPattern& pattern, Access access, bool only_base) {
     const bool protect = access == Access::kReadOnly;
     if (pattern.root == PathRoot::kGranted) {
-      for (const std::string& granted : granted_) AddProfileRule(pattern, *Expand(pattern, roots_, granted), access).protect = protect;
+      for (const std::string& granted : granted_)
+        AddProfileRule(pattern, *Expand(pattern, roots_, granted), access).protect = protect;
       return;
     }
     if (only_base && pattern.root != PathRoot::kAbsolute) return;
@@ -154,7 +163,8 @@ class Collector {
 
   // Protections elsewhere would be dropped when the tree is built; most are, so they aren't made first.
   bool UnderWritable(std::string_view path) const {
-    return std::any_of(writable_.begin(), writable_.end(), [&](const std::string& above) { return IsWithin(path, above); });
+    return std::any_of(writable_.begin(), writable_.end(),
+                       [&](const std::string& above) { return IsWithin(path, above); });
   }
 
   const Policy& policy_;
@@ -163,7 +173,7 @@ class Collector {
   const PathRoots& roots_;
   const Doors doors_;
   std::vector<PathRule> rules_;
-  std::vector<std::string> granted_;  // what ${granted} stands for
+  std::vector<std::string> granted_;   // what ${granted} stands for
   std::vector<std::string> writable_;  // all that is granted read-write
 };
 
@@ -172,7 +182,8 @@ Result<void> CheckHomeKnown(const Profile& profile, const PathRoots& roots) {
   if (!roots.home.empty()) return {};
   for (const PathPattern& pattern : profile.paths.denied) {
     if (pattern.root != PathRoot::kHome) continue;
-    return Error(Code::kInvalid, "the profile \"" + profile.name + "\" denies \"" + Spell(pattern) + "\", and the caller's home directory is not known")
+    return Error(Code::kInvalid, "the profile \"" + profile.name + "\" denies \"" + Spell(pattern) +
+                                     "\", and the caller's home directory is not known")
         .WithHint("run as a user with a home directory");
   }
   return {};
@@ -187,11 +198,14 @@ Position PlaceInPolicy(const Policy& policy, const std::string& pointer) {
 
 Origin PolicyOrigin(const Policy& policy, std::string pointer) {
   const auto place = policy.positions.find(pointer);
-  return Origin{Layer::kPolicy, policy.source, std::move(pointer), place == policy.positions.end() ? 0 : place->second.line};
+  return Origin{Layer::kPolicy, policy.source, std::move(pointer),
+                place == policy.positions.end() ? 0 : place->second.line};
 }
 
-Result<std::string> LinuxPath(const Policy& policy, std::string_view text, const std::string& pointer, const Caller& caller) {
-  auto path = LooksLikeWindowsPath(text) ? TranslateWindowsPath(text, {caller.automount_root, caller.distro}) : Normalise(text);
+Result<std::string> LinuxPath(const Policy& policy, std::string_view text, const std::string& pointer,
+                              const Caller& caller) {
+  auto path =
+      LooksLikeWindowsPath(text) ? TranslateWindowsPath(text, {caller.automount_root, caller.distro}) : Normalise(text);
   if (!path.ok()) return std::move(path).error().WithPosition(PlaceInPolicy(policy, pointer));
   return path;
 }
@@ -214,8 +228,9 @@ Result<PathRoots> RootsOf(const Caller& caller, const std::optional<std::string>
   return roots;
 }
 
-Result<std::vector<PathRule>> ResolvePaths(const Policy& policy, const Profile& profile, const std::vector<Floor>& floors,
-                                           const Caller& caller, const PathRoots& roots, bool has_rootfs) {
+Result<std::vector<PathRule>> ResolvePaths(const Policy& policy, const Profile& profile,
+                                           const std::vector<Floor>& floors, const Caller& caller,
+                                           const PathRoots& roots, bool has_rootfs) {
   MXC_TRY(CheckHomeKnown(profile, roots));
   Collector collector(policy, profile, caller, roots);
   std::vector<PathRule> tree = BuildLayeredTree(MXC_TRY(collector.Collect(has_rootfs)));

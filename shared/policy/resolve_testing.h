@@ -25,12 +25,15 @@ inline Caller AliceInProject() {
 
 // A document of contract 1.0.0 with these members besides version and process: `{"filesystem":{…}}` without its braces.
 inline Policy PolicyWith(const std::string& members, const std::string& process = R"({"commandLine":"true"})") {
-  const std::string text = R"({"version":"1.0.0","process":)" + process + (members.empty() ? "" : ",\n") + members + "}";
+  const std::string text =
+      R"({"version":"1.0.0","process":)" + process + (members.empty() ? "" : ",\n") + members + "}";
   return ReadPolicy(text, {.source = "p.json"}).value();
 }
 
-inline Result<EffectivePolicy> ResolveText(const std::string& members, const std::vector<std::pair<std::string, std::string>>& floors = {},
-                                           const Caller& caller = AliceInProject(), const CommandLine& command_line = {}) {
+inline Result<EffectivePolicy> ResolveText(const std::string& members,
+                                           const std::vector<std::pair<std::string, std::string>>& floors = {},
+                                           const Caller& caller = AliceInProject(),
+                                           const CommandLine& command_line = {}) {
   static const ProfileSet kProfiles = EmbeddedProfiles();
   auto read = ReadFloors(floors);
   if (!read.ok()) return std::move(read).error();

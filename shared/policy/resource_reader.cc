@@ -13,7 +13,8 @@ constexpr uint64_t kMostCount = uint64_t{1} << 31;  // counts that the kernel ke
 template <uint64_t least>
 Result<uint64_t> SizeFrom(const Node& node) {
   const uint64_t size = MXC_TRY(node.Size());
-  if (size < least) return node.Invalid("the size is below " + std::to_string(least) + " bytes, too small to work with");
+  if (size < least)
+    return node.Invalid("the size is below " + std::to_string(least) + " bytes, too small to work with");
   if (size > INT64_MAX) return node.Invalid("the size is larger than any file or memory can be");
   return size;
 }

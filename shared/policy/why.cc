@@ -71,17 +71,23 @@ void AnswerUncovered(Operation operation, std::string_view path, Answer& answer)
 
 std::string RemedyFor(const PathRule& rule, Operation operation, std::string_view path) {
   switch (rule.origin.layer) {
-    case Layer::kFloor: return "the managed floor forbids it; only its owner can change " + Printable(rule.origin.name);
+    case Layer::kFloor:
+      return "the managed floor forbids it; only its owner can change " + Printable(rule.origin.name);
     case Layer::kBuiltin:
-      return rule.origin.name == "a drive of Windows" ? AddTo(ListFor(operation), path) : "nothing: no policy can allow this";
+      return rule.origin.name == "a drive of Windows" ? AddTo(ListFor(operation), path)
+                                                      : "nothing: no policy can allow this";
     case Layer::kProfile:
       // A profile's denial falls to its own name only where one list is about one path.
-      return AddTo(ListFor(operation), rule.access == Access::kDeny || rule.protect ? std::string_view(rule.path) : path);
-    default: break;
+      return AddTo(ListFor(operation),
+                   rule.access == Access::kDeny || rule.protect ? std::string_view(rule.path) : path);
+    default:
+      break;
   }
   if (rule.access == Access::kDeny || rule.protect) {
-    return "remove " + Printable(rule.origin.pointer) + " from " + Printable(rule.origin.name) + ", or, for this path only, " +
-           (rule.path == path ? "nothing else helps: a denial wins over a grant of the same path" : AddTo(ListFor(operation), path));
+    return "remove " + Printable(rule.origin.pointer) + " from " + Printable(rule.origin.name) +
+           ", or, for this path only, " +
+           (rule.path == path ? "nothing else helps: a denial wins over a grant of the same path"
+                              : AddTo(ListFor(operation), path));
   }
   return AddTo("readwritePaths", path);
 }
@@ -91,7 +97,8 @@ std::string RemedyFor(const PathRule& rule, Operation operation, std::string_vie
 Result<Operation> ParseOperation(std::string_view name) {
   const auto at = std::find(std::begin(kOperations), std::end(kOperations), name);
   if (at != std::end(kOperations)) return static_cast<Operation>(at - std::begin(kOperations));
-  return Error(Code::kUsage, "\"" + Printable(name) + "\" is no operation").WithHint("there are: read, list, write, create, delete, execute");
+  return Error(Code::kUsage, "\"" + Printable(name) + "\" is no operation")
+      .WithHint("there are: read, list, write, create, delete, execute");
 }
 
 std::string_view Spell(Operation operation) { return kOperations[static_cast<size_t>(operation)]; }
@@ -123,11 +130,15 @@ Answer WhyPath(const EffectivePolicy& policy, Operation operation, std::string_v
     answer.remedy = RemedyFor(*rule, operation, path);
   } else if (rule->access == Access::kReadOnly && Changes(operation)) {
     answer.how = rule->protect && rule->path == path && operation == Operation::kDelete ? "EBUSY" : "EROFS";
-    answer.rule = Printable(rule->path) + (rule->protect ? " is protected: read-only, and not to be made where it doesn't exist" : " is read-only") + where;
+    answer.rule =
+        Printable(rule->path) +
+        (rule->protect ? " is protected: read-only, and not to be made where it doesn't exist" : " is read-only") +
+        where;
     answer.remedy = RemedyFor(*rule, operation, path);
   } else {
     answer.verdict = Verdict::kAllowed;
-    answer.rule = Printable(rule->path) + (rule->access == Access::kReadOnly ? " is granted read-only" : " is granted read-write") + where;
+    answer.rule = Printable(rule->path) +
+                  (rule->access == Access::kReadOnly ? " is granted read-only" : " is granted read-write") + where;
     if (rule->if_present) answer.rule += ", if it is present";
   }
   return answer;
@@ -136,7 +147,8 @@ Answer WhyPath(const EffectivePolicy& policy, Operation operation, std::string_v
 Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
   Answer answer;
   answer.question = "connect to " + Printable(address);
-  const bool loopback = address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("::1") || address.starts_with("[::1]");
+  const bool loopback = address.starts_with("127.") || address.starts_with("localhost") || address.starts_with("::1") ||
+                        address.starts_with("[::1]");
   answer.origin = DescribeOrigin(policy.egress.origin);
   if (loopback) {
     answer.verdict = Verdict::kConditional;
@@ -167,7 +179,8 @@ Answer WhySyscall(const EffectivePolicy& policy, std::string_view syscall, const
     answer.remedy = "no shipped list allows it";
   } else {
     const std::string first = verdict.allowed_by.substr(0, verdict.allowed_by.find(','));
-    answer.remedy = "allowed by: " + verdict.allowed_by + "; add to the policy: {\"x-linux\": {\"seccomp\": {\"profile\": " + JsonText(first) + "}}}";
+    answer.remedy = "allowed by: " + verdict.allowed_by +
+                    "; add to the policy: {\"x-linux\": {\"seccomp\": {\"profile\": " + JsonText(first) + "}}}";
   }
   return answer;
 }

@@ -23,10 +23,10 @@ enum class Verdict : uint8_t { kAllowed, kDenied, kConditional };
 struct Answer {
   std::string question;  // "write /home/u/proj/x"
   Verdict verdict = Verdict::kDenied;
-  std::string how;       // what a program sees: "EACCES", "ENOENT", "EROFS", …; "" when allowed
-  std::string rule;      // the rule that decides, in words
-  std::string origin;    // where it stands; "" when nothing said so
-  std::string remedy;    // what would allow it, with the JSON to add; "" when allowed
+  std::string how;     // what a program sees: "EACCES", "ENOENT", "EROFS", …; "" when allowed
+  std::string rule;    // the rule that decides, in words
+  std::string origin;  // where it stands; "" when nothing said so
+  std::string remedy;  // what would allow it, with the JSON to add; "" when allowed
 };
 
 // `path` in normal form.

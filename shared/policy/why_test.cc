@@ -8,8 +8,10 @@ namespace mxc::policy {
 namespace {
 
 EffectivePolicy Sample() {
-  return ResolveText("\"filesystem\":{\"readonlyPaths\":[\"/data\"],\n\"readwritePaths\":[\"/home/alice\"],\n\"deniedPaths\":[\"/home/alice/proj/secret\"]}",
-                     {{"/etc/mxc/policy.d/it.yaml", "floor: 1\nfilesystem:\n  denied: [/home/alice/vault]\n"}})
+  return ResolveText(
+             "\"filesystem\":{\"readonlyPaths\":[\"/data\"],\n\"readwritePaths\":[\"/home/"
+             "alice\"],\n\"deniedPaths\":[\"/home/alice/proj/secret\"]}",
+             {{"/etc/mxc/policy.d/it.yaml", "floor: 1\nfilesystem:\n  denied: [/home/alice/vault]\n"}})
       .value();
 }
 
@@ -32,9 +34,12 @@ TEST_CASE("why a path is open or shut") {
       {Operation::kRead, "/home/alice/vault/x", Verdict::kDenied, "EACCES", "managed floor /etc/mxc/policy.d/it.yaml:3",
        "the managed floor forbids it; only its owner can change /etc/mxc/policy.d/it.yaml"},
       {Operation::kDelete, "/home/alice/proj/secret", Verdict::kDenied, "EBUSY", "p.json:4 /filesystem/deniedPaths/0",
-       "remove /filesystem/deniedPaths/0 from p.json, or, for this path only, nothing else helps: a denial wins over a grant of the same path"},
-      {Operation::kRead, "/srv/x", Verdict::kDenied, "ENOENT", "", "add to the policy: {\"filesystem\": {\"readonlyPaths\": [\"/srv/x\"]}}"},
-      {Operation::kRead, "/home/alice/.cache/mxc/x", Verdict::kDenied, "EACCES", "built in", "nothing: no policy can allow this"},
+       "remove /filesystem/deniedPaths/0 from p.json, or, for this path only, nothing else helps: a denial wins over a "
+       "grant of the same path"},
+      {Operation::kRead, "/srv/x", Verdict::kDenied, "ENOENT", "",
+       "add to the policy: {\"filesystem\": {\"readonlyPaths\": [\"/srv/x\"]}}"},
+      {Operation::kRead, "/home/alice/.cache/mxc/x", Verdict::kDenied, "EACCES", "built in",
+       "nothing: no policy can allow this"},
       {Operation::kExecute, "/usr/bin/env", Verdict::kAllowed, "", "profile base-system:10", ""},
       {Operation::kWrite, "/proc/sys/kernel/core_pattern", Verdict::kDenied, "EACCES or EROFS", "built in", ""},
   };

@@ -14,7 +14,8 @@ bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool EqualsIgnoringAsciiCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return Lower(x) == Lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 // The next character of UTF-8 text, taken off its front; nothing for malformed text: overlong forms, surrogates (also
@@ -22,7 +23,11 @@ bool EqualsIgnoringAsciiCase(std::string_view a, std::string_view b) {
 std::optional<uint32_t> TakeCharacter(std::string_view& text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t first = byte(0);
-  const size_t size = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+  const size_t size = first < 0x80                    ? 1
+                      : first >= 0xC2 && first < 0xE0 ? 2
+                      : first >= 0xE0 && first < 0xF0 ? 3
+                      : first >= 0xF0 && first < 0xF5 ? 4
+                                                      : 0;
   if (size == 0 || size > text.size()) return std::nullopt;
   uint32_t code = size == 1 ? first : first & (0xFF >> (size + 1));
   for (size_t i = 1; i < size; ++i) {
@@ -44,7 +49,8 @@ const char* WhyNotCharacter(uint32_t code) {
   }
   // WSL spells characters that NTFS can't hold as U+F000 plus their code, so one file would have two names.
   if (code >= 0xF000 && code <= 0xF0FF) return "a character of the range U+F000 to U+F0FF, which WSL turns into others";
-  if ((code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069)) return "a character that reverses the reading direction";
+  if ((code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069))
+    return "a character that reverses the reading direction";
   return nullptr;
 }
 
@@ -58,7 +64,8 @@ bool IsDeviceName(std::string_view name) {
   const std::string_view stem = name.substr(0, 3);
   if (!EqualsIgnoringAsciiCase(stem, "com") && !EqualsIgnoringAsciiCase(stem, "lpt")) return false;
   const std::string_view digit = name.substr(stem.size());
-  return (digit.size() == 1 && digit[0] >= '0' && digit[0] <= '9') || digit == "\xC2\xB9" || digit == "\xC2\xB2" || digit == "\xC2\xB3";
+  return (digit.size() == 1 && digit[0] >= '0' && digit[0] <= '9') || digit == "\xC2\xB9" || digit == "\xC2\xB2" ||
+         digit == "\xC2\xB3";
 }
 
 class Translator {
@@ -72,14 +79,16 @@ class Translator {
       // Windows takes this spelling letter by letter: a / in it would be part of a name.
       if (path_.find('/') != std::string_view::npos) return Invalid(R"(mixes \\?\ with /)");
       rest.remove_prefix(4);
-      if (!StartsWithDrive(rest)) return Refused(R"(only \\?\X:\… is taken; volumes, devices and shares behind \\?\ are not)");
+      if (!StartsWithDrive(rest))
+        return Refused(R"(only \\?\X:\… is taken; volumes, devices and shares behind \\?\ are not)");
       return Drive(rest);
     }
     if (rest.starts_with(R"(\\.\)") || rest.starts_with(R"(\??\)")) return Refused("it names a device, not a file");
     if (rest.starts_with(R"(\\)")) return Share(rest.substr(2));
     if (rest.starts_with(R"(\)")) return Invalid("it has no drive, so what it means depends on where Windows stands");
     if (StartsWithDrive(rest)) return Drive(rest);
-    if (rest.size() >= 2 && rest[1] == ':') return Invalid("it is relative to the drive's current folder; write X:\\ in front");
+    if (rest.size() >= 2 && rest[1] == ':')
+      return Invalid("it is relative to the drive's current folder; write X:\\ in front");
     return Invalid("it is not an absolute path");
   }
 
@@ -97,7 +106,8 @@ class Translator {
     return Fail(Code::kInvalid, why).WithHint(R"(write it as C:\folder\name, without . or ..)");
   }
   Error Refused(const std::string& why) const {
-    return Fail(Code::kRefused, why).WithHint(R"(name a drive's path, C:\folder, or the distribution's own, \\wsl.localhost\NAME\folder)");
+    return Fail(Code::kRefused, why)
+        .WithHint(R"(name a drive's path, C:\folder, or the distribution's own, \\wsl.localhost\NAME\folder)");
   }
 
   // Also fills text_, with every / turned into \.
@@ -130,7 +140,8 @@ class Translator {
     const std::string_view distro = Take(text);
     if (target_.distro.empty()) return Refused("it names a distribution, and which one runs this is not known");
     if (!EqualsIgnoringAsciiCase(distro, target_.distro)) {
-      return Refused("it lies in the distribution \"" + std::string(distro) + "\"; this one is \"" + target_.distro + "\"");
+      return Refused("it lies in the distribution \"" + std::string(distro) + "\"; this one is \"" + target_.distro +
+                     "\"");
     }
     std::string linux_path;
     MXC_TRY(AppendComponents(text, linux_path));
@@ -138,7 +149,8 @@ class Translator {
     // A drive through the distribution's door: the drive's own spelling is the one that is checked on Windows.
     const std::string root = MXC_TRY_AS("automount root", Normalise(target_.automount_root));
     for (char drive = 'a'; drive <= 'z'; ++drive) {
-      if (IsWithin(linux_path, Join(root, std::string(1, drive)))) return Refused(R"(it leads to a Windows drive; write it as X:\…)");
+      if (IsWithin(linux_path, Join(root, std::string(1, drive))))
+        return Refused(R"(it leads to a Windows drive; write it as X:\…)");
     }
     return linux_path;
   }
@@ -165,8 +177,10 @@ class Translator {
   Result<void> CheckName(std::string_view name) const {
     if (name.empty()) return Invalid("it has two separators in a row");
     if (name == "." || name == "..") return Invalid("it has a \"" + std::string(name) + "\" in it");
-    if (name.find(':') != std::string_view::npos) return Invalid("it has a : in a name, which opens a stream of the file");
-    if (name.back() == '.' || name.back() == ' ') return Invalid("a name ends in a dot or space, which Windows cuts off");
+    if (name.find(':') != std::string_view::npos)
+      return Invalid("it has a : in a name, which opens a stream of the file");
+    if (name.back() == '.' || name.back() == ' ')
+      return Invalid("a name ends in a dot or space, which Windows cuts off");
     if (IsDeviceName(name)) return Invalid("\"" + std::string(name) + "\" is the name of a device");
     // 255 UTF-16 units are NTFS's limit; none needs fewer bytes in UTF-8, so Linux's limit is the lower one.
     if (name.size() > kMaxNameBytes) return Invalid("a name is longer than 255 bytes");

@@ -97,11 +97,17 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {R"(\\wsl.localhost\Debia)", "distribution"},
       {R"(\\wsl.localhost)", "distribution"},
       {R"(\\wsl.localhost\\Debian\x)", "distribution"},
-      {"\\\\wsl$\\Deb\xC4\xB1" "an\\x", "distribution"},  // dotless i is another letter
+      {"\\\\wsl$\\Deb\xC4\xB1"
+       "an\\x",
+       "distribution"},  // dotless i is another letter
       {R"(\\wsl$\Debian\mnt\c\Users)", "drive"},
       {"C:\\a\xEF\x80\x80\\etc", "U+F000"},
-      {"C:\\a\xEF\x80\xBA" "b", "U+F000"},
-      {"C:\\a\xEF\x81\x9C" "b", "U+F000"},
+      {"C:\\a\xEF\x80\xBA"
+       "b",
+       "U+F000"},
+      {"C:\\a\xEF\x81\x9C"
+       "b",
+       "U+F000"},
       {"C:\\a\xED\xA0\x80", "surrogate"},
       {"C:\\a\xC0\xAF", "UTF-8"},
       {"C:\\a\xF4\x90\x80\x80", "UTF-8"},
@@ -109,15 +115,25 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {std::string("C:\\a\0b", 6), "NUL"},
       {"C:\\a\nb", "control"},
       {"C:\\a\x7F", "control"},
-      {"C:\\a\xE2\x80\xAE" "b", "reading direction"},
-      {"C:\\a\xE2\x81\xA6" "b", "reading direction"},
+      {"C:\\a\xE2\x80\xAE"
+       "b",
+       "reading direction"},
+      {"C:\\a\xE2\x81\xA6"
+       "b",
+       "reading direction"},
       {R"(C:\a*)", "in no name"},
       {R"(C:\a?b)", "in no name"},
       {R"(C:\a"b)", "in no name"},
       {R"(C:\a|b)", "in no name"},
       {R"(C:\<a>)", "in no name"},
       {"C:\\" + std::string(256, 'n'), "255"},
-      {"C:\\" + [] { std::string name; for (int i = 0; i < 100; ++i) name += "\xE2\x82\xAC"; return name; }(), "255"},
+      {"C:\\" +
+           [] {
+             std::string name;
+             for (int i = 0; i < 100; ++i) name += "\xE2\x82\xAC";
+             return name;
+           }(),
+       "255"},
       {R"(proj\x)", "not an absolute path"},
       {"1:\\x", "current folder"},
       {"/mnt/c/x", "no drive"},
@@ -141,7 +157,8 @@ TEST_CASE("paths of Linux are not taken for Windows paths") {
 
 TEST_CASE("whatever is accepted lies under the automount root or in the distribution, without surprises in it") {
   std::mt19937 random(5);
-  const std::string pieces[] = {"C:", "\\", "\\", "/", ".", "..", "a", "nul", " ", ":", "\\\\?\\", "\\\\wsl$\\", "Debian", "$", "\xC3\xA9", "\xFF"};
+  const std::string pieces[] = {"C:", "\\", "\\",      "/",          ".",      "..", "a",        "nul",
+                                " ",  ":",  "\\\\?\\", "\\\\wsl$\\", "Debian", "$",  "\xC3\xA9", "\xFF"};
   int accepted = 0;
   for (int round = 0; round < 100000; ++round) {
     std::string text = random() % 2 ? "C:\\" : "";

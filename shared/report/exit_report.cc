@@ -54,9 +54,8 @@ Json LimitJson(const LimitUse& limit) {
 }
 
 Json AppliedJson(const Applied& applied) {
-  Json json = {{"field", Text(applied.field)},
-               {"strength", StrengthName(applied.strength)},
-               {"layers", Texts(applied.layers)}};
+  Json json = {
+      {"field", Text(applied.field)}, {"strength", StrengthName(applied.strength)}, {"layers", Texts(applied.layers)}};
   AddIfSet(json, "note", applied.note);
   return json;
 }

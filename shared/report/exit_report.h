@@ -33,7 +33,7 @@ struct LimitUse {
 
 // What enforces one field of the policy.
 struct Applied {
-  std::string field;                // JSON pointer into the effective policy: "/network/egress/default"
+  std::string field;  // JSON pointer into the effective policy: "/network/egress/default"
   Strength strength = Strength::kEnforced;
   std::vector<std::string> layers;  // "mount", "landlock", "seccomp", "cgroup v1", "rlimit", "netns" …
   std::string note;                 // why weaker, or why not applicable
@@ -50,7 +50,7 @@ struct PathLine {
 struct Exposure {
   std::string path;
   uint64_t window_us = 0;
-  std::string how;                  // "covered", "killed"
+  std::string how;  // "covered", "killed"
 };
 
 // A denied or protected name that the program made, and where it is now.
@@ -60,8 +60,8 @@ struct Moved {
 };
 
 struct Denial {
-  std::string source;               // who saw it: "seccomp", "landlock", "cover", "terminal" …
-  std::string what;                 // the operation and its object
+  std::string source;  // who saw it: "seccomp", "landlock", "cover", "terminal" …
+  std::string what;    // the operation and its object
   std::string rule;
   uint64_t count = 1;
 };
@@ -69,33 +69,33 @@ struct Denial {
 struct ReportError {
   std::string message;
   std::string hint;
-  std::string step;                 // of the plan: "mount proc on /proc (step 7 of 31)"
+  std::string step;  // of the plan: "mount proc on /proc (step 7 of 31)"
   std::string path;
-  std::string errno_name;           // "EPERM"
+  std::string errno_name;  // "EPERM"
 };
 
 struct ExitReport {
   std::string run;
-  std::string policy;               // file, as the user gave it
-  std::string policy_digest;        // "sha256:…"
+  std::string policy;         // file, as the user gave it
+  std::string policy_digest;  // "sha256:…"
   std::string profile;
-  std::string program;              // argv[0]
+  std::string program;  // argv[0]
 
   How how = How::kLost;
-  int exit_code = 125;              // what mxc ended with
-  std::optional<int> signal;        // that ended the program
+  int exit_code = 125;        // what mxc ended with
+  std::optional<int> signal;  // that ended the program
   std::string killed_because;
   bool timed_out = false;
   bool out_of_memory = false;
-  bool left_running = false;        // processes could not be killed
+  bool left_running = false;  // processes could not be killed
 
-  int64_t start_unix_us = 0;        // UTC, microseconds since 1970
+  int64_t start_unix_us = 0;  // UTC, microseconds since 1970
   int64_t end_unix_us = 0;
   uint64_t wall_us = 0;
   uint64_t user_us = 0;
   uint64_t system_us = 0;
   std::optional<uint64_t> peak_memory_bytes;  // of the whole container; absent: nobody counted
-  uint64_t max_rss_bytes = 0;       // of its largest process
+  uint64_t max_rss_bytes = 0;                 // of its largest process
 
   std::vector<LimitUse> limits;
   std::vector<Applied> applied;

@@ -46,8 +46,8 @@ inline std::vector<ExitReport> SampleReports() {
   failed.program = "nosuch";
   failed.how = How::kFailedToStart;
   failed.exit_code = 127;
-  failed.error = ReportError{"run nosuch: ENOENT (No such file or directory)", "is it installed inside?", "exec", "/usr/bin/nosuch",
-                             "ENOENT"};
+  failed.error = ReportError{"run nosuch: ENOENT (No such file or directory)", "is it installed inside?", "exec",
+                             "/usr/bin/nosuch", "ENOENT"};
 
   ExitReport hostile;
   hostile.run = "\xff\xfe";

@@ -10,8 +10,8 @@ constexpr uint32_t kNobody = 65534;
 // What useradd(8) takes and domain-joined machines use; anything else could forge a line.
 bool IsLoginName(const std::string& name) {
   auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' ||
-           c == '@' || c == '\\' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.' || c == '@' || c == '\\' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
   };
   return !name.empty() && name.size() <= 256 && name[0] != '-' && name != "root" && name != "nobody" &&
          std::all_of(name.begin(), name.end(), good);

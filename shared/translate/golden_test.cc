@@ -82,7 +82,8 @@ void Compare(const std::string& name, const std::string& text) {
     return;
   }
   std::ifstream in(kFolder + name, std::ios::binary);
-  REQUIRE_MESSAGE(in.good(), "no " << kFolder << name << "; MXC_REWRITE_GOLDEN=1 bazel run //shared/translate:golden_test makes it");
+  REQUIRE_MESSAGE(in.good(), "no " << kFolder << name
+                                   << "; MXC_REWRITE_GOLDEN=1 bazel run //shared/translate:golden_test makes it");
   std::ostringstream wanted;
   wanted << in.rdbuf();
   std::istringstream is(text), was(wanted.str());
@@ -90,8 +91,9 @@ void Compare(const std::string& name, const std::string& text) {
   for (int line = 1; text != wanted.str(); ++line) {
     bool more = bool(std::getline(is, line_is)), more_was = bool(std::getline(was, line_was));
     if (!more && !more_was) break;
-    REQUIRE_MESSAGE((more == more_was && line_is == line_was), name << ":" << line << ": was " << line_was << "\n is " << line_is
-                    << "\n If that is right: MXC_REWRITE_GOLDEN=1 bazel run //shared/translate:golden_test");
+    REQUIRE_MESSAGE((more == more_was && line_is == line_was),
+                    name << ":" << line << ": was " << line_was << "\n is " << line_is
+                         << "\n If that is right: MXC_REWRITE_GOLDEN=1 bazel run //shared/translate:golden_test");
   }
   CHECK(text == wanted.str());
 }

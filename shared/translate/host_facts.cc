@@ -14,20 +14,20 @@ using Json = oci::StrictJson;
 
 constexpr size_t kMaxFactsBytes = 1u << 20;
 constexpr std::pair<CgroupLayout, const char*> kLayouts[] = {{CgroupLayout::kNone, "none"},
-                                                            {CgroupLayout::kV1, "v1"},
-                                                            {CgroupLayout::kHybrid, "hybrid"},
-                                                            {CgroupLayout::kV2, "v2"}};
+                                                             {CgroupLayout::kV1, "v1"},
+                                                             {CgroupLayout::kHybrid, "hybrid"},
+                                                             {CgroupLayout::kV2, "v2"}};
 
 // The same walk serves reading and writing: `visit(name, member)` for each member.
 template <class V, class T>
-  requires std::is_same_v<std::remove_const_t<T>, CgroupFacts>
+requires std::is_same_v<std::remove_const_t<T>, CgroupFacts>
 void Walk(V& visit, T& x) {
   visit("layout", x.layout);
   visit("controllers", x.controllers);
   visit("delegated", x.delegated);
 }
 template <class V, class T>
-  requires std::is_same_v<std::remove_const_t<T>, CallerFacts>
+requires std::is_same_v<std::remove_const_t<T>, CallerFacts>
 void Walk(V& visit, T& x) {
   visit("uid", x.uid);
   visit("gid", x.gid);
@@ -40,14 +40,14 @@ void Walk(V& visit, T& x) {
   visit("ownPrograms", x.own_programs);
 }
 template <class V, class T>
-  requires std::is_same_v<std::remove_const_t<T>, WslFacts>
+requires std::is_same_v<std::remove_const_t<T>, WslFacts>
 void Walk(V& visit, T& x) {
   visit("isWsl", x.is_wsl);
   visit("networkingMode", x.networking_mode);
   visit("distribution", x.distribution);
 }
 template <class V, class T>
-  requires std::is_same_v<std::remove_const_t<T>, HostFacts>
+requires std::is_same_v<std::remove_const_t<T>, HostFacts>
 void Walk(V& visit, T& x) {
   visit("kernelMajor", x.kernel_major);
   visit("kernelMinor", x.kernel_minor);
@@ -68,7 +68,7 @@ void Walk(V& visit, T& x) {
 
 template <class T>
 concept Object = std::is_same_v<T, CgroupFacts> || std::is_same_v<T, CallerFacts> || std::is_same_v<T, WslFacts> ||
-                 std::is_same_v<T, HostFacts>;
+    std::is_same_v<T, HostFacts>;
 
 // ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -86,8 +86,7 @@ class Reader {
     if (out.find('\0') != std::string::npos) Fail("the string holds a NUL byte");
   }
   template <class T>
-    requires(std::is_unsigned_v<T> && !std::is_same_v<T, bool>)
-  void Read(const Json& json, T& out) {
+  requires(std::is_unsigned_v<T> && !std::is_same_v<T, bool>) void Read(const Json& json, T& out) {
     if (!json.is_number_unsigned()) return Fail("expected a whole number, found " + oci::TypeName(json));
     auto value = json.get<uint64_t>();
     if (!std::in_range<T>(value)) return Fail(json.dump() + " is too large");
@@ -167,8 +166,7 @@ Json Write(CgroupLayout layout) {
   return nullptr;
 }
 template <class T>
-  requires(!Object<T>)
-Json Write(const T& value) { return Json(value); }
+requires(!Object<T>) Json Write(const T& value) { return Json(value); }
 template <Object T>
 Json Write(const T& value) {
   Json json = Json::object();

@@ -29,7 +29,7 @@ struct CallerFacts {
   std::string user;   // login name; empty: unknown
   std::string group;  // name of gid; empty: unknown
   std::string home;
-  std::string cwd;    // the directory the caller is in
+  std::string cwd;                         // the directory the caller is in
   std::vector<uint32_t> groups;            // supplementary
   std::map<std::string, std::string> env;  // values of names that a policy may pass on; others need not be there
   std::vector<std::string> own_programs;   // where mxc itself lies on that host, if not under /usr/local
@@ -48,17 +48,17 @@ struct HostFacts {
   uint32_t kernel_minor = 0;
   uint32_t landlock_abi = 0;  // 0: none
   CgroupFacts cgroup;
-  bool root = false;             // started with effective uid 0 in the initial user namespace
-  bool user_namespaces = true;   // may be made by the caller
-  bool time_namespaces = true;   // Linux 5.6 with CONFIG_TIME_NS
-  bool maps_several_ids = false; // root, or newuidmap and an entry in /etc/subuid
-  bool raises_limits = false;    // CAP_SYS_RESOURCE in the initial user namespace
+  bool root = false;                            // started with effective uid 0 in the initial user namespace
+  bool user_namespaces = true;                  // may be made by the caller
+  bool time_namespaces = true;                  // Linux 5.6 with CONFIG_TIME_NS
+  bool maps_several_ids = false;                // root, or newuidmap and an entry in /etc/subuid
+  bool raises_limits = false;                   // CAP_SYS_RESOURCE in the initial user namespace
   std::map<std::string, uint64_t> hard_limits;  // "RLIMIT_NOFILE" → the caller's hard limit; absent: unlimited
   CallerFacts caller;
   WslFacts wsl;
   uint32_t cpus = 1;
-  uint64_t memory_bytes = 0;     // 0: unknown
-  bool merged_usr = true;        // /bin is a link to usr/bin
+  uint64_t memory_bytes = 0;  // 0: unknown
+  bool merged_usr = true;     // /bin is a link to usr/bin
 
   bool operator==(const HostFacts&) const = default;
 

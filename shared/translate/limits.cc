@@ -63,7 +63,8 @@ class Limits {
       oci::MemoryResources& memory = resources().memory;
       if (limits_.memory_bytes) memory.limit = Clamp(*limits_.memory_bytes);
       // OCI's swap is memory and swap together.
-      if (limits_.memory_bytes && limits_.swap_bytes) memory.swap = Clamp(SumCapped(*limits_.memory_bytes, *limits_.swap_bytes));
+      if (limits_.memory_bytes && limits_.swap_bytes)
+        memory.swap = Clamp(SumCapped(*limits_.memory_bytes, *limits_.swap_bytes));
       if (Named("memory") || Named("swap")) extension_.named_limits.emplace_back("memory");
       return {};
     }
@@ -73,7 +74,8 @@ class Limits {
     if (!limits_.memory_bytes) return {};
     // RLIMIT_DATA and not RLIMIT_AS: address space is reserved by the terabyte (Go, Java, sanitizers) without being used.
     MXC_TRY(AddRlimit("memory", "RLIMIT_DATA", limits_.memory_bytes));
-    notes_.emplace_back("weaker: memory is limited for each process and not in sum (RLIMIT_DATA; no memory cgroup here)");
+    notes_.emplace_back(
+        "weaker: memory is limited for each process and not in sum (RLIMIT_DATA; no memory cgroup here)");
     return {};
   }
 
@@ -86,7 +88,8 @@ class Limits {
     }
     if (Named("pids")) return NoController("pids", "pids");
     MXC_TRY(AddRlimit("pids", "RLIMIT_NPROC", limits_.pids));
-    notes_.emplace_back("weaker: processes are counted with all others of the user (RLIMIT_NPROC; no pids cgroup here)");
+    notes_.emplace_back(
+        "weaker: processes are counted with all others of the user (RLIMIT_NPROC; no pids cgroup here)");
     return {};
   }
 
@@ -95,7 +98,8 @@ class Limits {
     if (facts_.cgroup.Has("cpu")) {
       oci::CpuResources& cpu = resources().cpu;
       cpu.period = kCpuPeriod;
-      cpu.quota = std::max(kLeastQuota, static_cast<int64_t>(std::llround(std::min(*limits_.cpus, 1e9) * double(kCpuPeriod))));
+      cpu.quota =
+          std::max(kLeastQuota, static_cast<int64_t>(std::llround(std::min(*limits_.cpus, 1e9) * double(kCpuPeriod))));
       if (Named("cpus")) extension_.named_limits.emplace_back("cpu");
       return {};
     }
@@ -111,11 +115,14 @@ class Limits {
     auto hard = facts_.hard_limits.find(type);
     if (hard != facts_.hard_limits.end() && limit > hard->second && !facts_.raises_limits) {
       if (Named(field)) {
-        return Unenforceable(field, std::string(type) + " can't be raised above the caller's hard limit of " + std::to_string(hard->second),
-                             "raise the hard limit (limits.conf(5), LimitNOFILE= and its like), or ask for less");
+        return Unenforceable(
+            field,
+            std::string(type) + " can't be raised above the caller's hard limit of " + std::to_string(hard->second),
+            "raise the hard limit (limits.conf(5), LimitNOFILE= and its like), or ask for less");
       }
       limit = hard->second;
-      notes_.push_back(std::string("tighter: ") + type + " stays at the caller's hard limit of " + std::to_string(limit));
+      notes_.push_back(std::string("tighter: ") + type + " stays at the caller's hard limit of " +
+                       std::to_string(limit));
     }
     spec_.process->rlimits.push_back({type, limit, limit});
     return {};

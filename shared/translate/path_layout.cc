@@ -192,7 +192,8 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
     node.baseline = above.baseline;
     if (above.visible && above.writable) {
       if (*policy_.nesting && rule.origin.layer != policy::Layer::kProfile) {
-        return Error(Code::kUnsupported, "x-linux.nesting: " + rule.path + " is protected below a writable grant, and a " +
+        return Error(Code::kUnsupported, "x-linux.nesting: " + rule.path +
+                                             " is protected below a writable grant, and a " +
                                              "program that makes mounts can move it away from there")
             .WithHint("grant narrower folders, or set nesting to false")
             .WithPosition(PositionOf(rule.origin));
@@ -230,8 +231,9 @@ Result<void> PathLayout::Write(oci::Spec& spec, oci::Extension& extension, std::
 
 const PathLayout::Node* PathLayout::Nearest(std::string_view path) const {
   while (true) {
-    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), path,
-                                     [](const Node& node, std::string_view wanted) { return node.rule->path < wanted; });
+    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), path, [](const Node& node, std::string_view wanted) {
+      return node.rule->path < wanted;
+    });
     if (at != nodes_.end() && at->rule->path == path) return &*at;
     if (path.size() <= 1) return nullptr;
     path = policy::Parent(path);

@@ -32,12 +32,12 @@ class PathLayout {
   // What a rule comes to.
   struct Node {
     const policy::PathRule* rule;
-    int32_t parent;                // nearest rule above; -1: none
-    bool visible = false;          // something is shown at this path
-    bool host = false;             // …and it is the host's
+    int32_t parent;        // nearest rule above; -1: none
+    bool visible = false;  // something is shown at this path
+    bool host = false;     // …and it is the host's
     bool writable = false;
     bool baseline = false;
-    bool passage = false;          // denied, but a grant lies below it
+    bool passage = false;  // denied, but a grant lies below it
   };
 
   Result<void> Grant(Node& node, const Node& above, oci::Spec& spec, oci::Extension& extension,

@@ -14,9 +14,9 @@ using policy::EffectivePolicy;
 
 // What the kernel shows in /proc about the whole machine or lets root change, as Docker and podman hide it. /sys entries
 // are listed by AddSysMasks, since most sandboxes have no /sys.
-constexpr const char* kMaskedPaths[] = {"/proc/acpi",        "/proc/asound",      "/proc/interrupts", "/proc/kcore",
-                                        "/proc/keys",        "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-                                        "/proc/timer_list",  "/proc/timer_stats"};
+constexpr const char* kMaskedPaths[] = {"/proc/acpi",       "/proc/asound",        "/proc/interrupts",  "/proc/kcore",
+                                        "/proc/keys",       "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+                                        "/proc/timer_list", "/proc/timer_stats"};
 constexpr const char* kReadonlyPaths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 constexpr const char* kMaskedSysPaths[] = {"/sys/firmware", "/sys/devices/virtual/powercap", "/sys/fs/selinux"};
 constexpr const char* kNamespaces[] = {"user", "mount", "pid", "network", "ipc", "uts", "cgroup"};
@@ -29,7 +29,9 @@ Error Unsupported(const policy::Sourced<T>& field, std::string message, std::str
 Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
   if (!facts.user_namespaces && !facts.root) {
     return Error(Code::kUnsupported, "make a sandbox: this host lets only root make user namespaces")
-        .WithHint("run as root, or set kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0");
+        .WithHint(
+            "run as root, or set kernel.unprivileged_userns_clone=1 and "
+            "kernel.apparmor_restrict_unprivileged_userns=0");
   }
   constexpr char kNoNetwork[] = "the sandbox's network is closed in this version";
   if (*policy.egress == policy::Default::kAllow) {
@@ -39,7 +41,8 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
     return Unsupported(policy.ingress, std::string("/network/ingress: allow: ") + kNoNetwork, "set it to \"deny\"");
   }
   if (*policy.host_loopback == policy::Default::kAllow) {
-    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoNetwork, "set it to \"deny\"");
+    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoNetwork,
+                       "set it to \"deny\"");
   }
   if (*policy.identity == policy::Identity::kHostRoot && !facts.root) {
     return Unsupported(policy.identity, "x-linux.identity \"host-root\": only root has the host's ids to give",
@@ -52,7 +55,8 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
   return {};
 }
 
-Result<void> AddProcess(const EffectivePolicy& policy, const HostFacts& facts, const PathLayout& layout, oci::Spec& spec) {
+Result<void> AddProcess(const EffectivePolicy& policy, const HostFacts& facts, const PathLayout& layout,
+                        oci::Spec& spec) {
   oci::Process& process = spec.process.emplace();
   process.args = *policy.argv;
   process.user.uid = facts.caller.uid;
@@ -116,10 +120,11 @@ Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, 
   }
   // LANDLOCK_ACCESS_NET_* came with ABI 4, Linux 6.7.
   if (facts.landlock_abi < 4 && ports) {
-    return Unsupported(policy.landlock_required,
-                       "x-linux.landlock.tcpBind, tcpConnect: this kernel's Landlock (ABI " +
-                           std::to_string(facts.landlock_abi) + ") handles no TCP",
-                       "use Linux 6.7 or later, or take the fields out: without a network only the sandbox's own loopback is there");
+    return Unsupported(
+        policy.landlock_required,
+        "x-linux.landlock.tcpBind, tcpConnect: this kernel's Landlock (ABI " + std::to_string(facts.landlock_abi) +
+            ") handles no TCP",
+        "use Linux 6.7 or later, or take the fields out: without a network only the sandbox's own loopback is there");
   }
   oci::LandlockSpec& landlock = extension.landlock.emplace();
   landlock.enabled = facts.landlock_abi > 0;
@@ -129,8 +134,9 @@ Result<void> AddLandlock(const EffectivePolicy& policy, const HostFacts& facts, 
   landlock.tcp_connect = policy.tcp_connect;
   if (!landlock.enabled) notes.emplace_back("weaker: this kernel has no Landlock, so paths rest on mounts alone");
   if (*policy.nesting) {
-    notes.emplace_back("weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone, and a program "
-                       "that makes mounts can get around the protection of start-up files and git hooks");
+    notes.emplace_back(
+        "weaker: nesting is on, so Landlock handles no files and paths rest on mounts alone, and a program "
+        "that makes mounts can get around the protection of start-up files and git hooks");
   }
   return {};
 }
@@ -160,9 +166,11 @@ HostFacts Inside(const EffectivePolicy& policy, const HostFacts& facts) {
 
 // Nested sandboxes mount a /proc of their own, which the kernel refuses while parts of the one they see are covered; and
 // who may do that can look under the masks anyway. What they hide belongs to the host's root, who is nobody inside.
-void AddMasks(const EffectivePolicy& policy, const PathLayout& layout, oci::Linux& os, std::vector<std::string>& notes) {
+void AddMasks(const EffectivePolicy& policy, const PathLayout& layout, oci::Linux& os,
+              std::vector<std::string>& notes) {
   if (*policy.nesting) {
-    notes.emplace_back("weaker: nesting is on, so nothing in /proc is masked; what is there belongs to the host's root");
+    notes.emplace_back(
+        "weaker: nesting is on, so nothing in /proc is masked; what is there belongs to the host's root");
     return;
   }
   os.masked_paths.assign(std::begin(kMaskedPaths), std::end(kMaskedPaths));
@@ -182,9 +190,12 @@ oci::OnExposed OnExposedOf(policy::OnExposed on_exposed) {
 
 oci::OnMissing OnMissingOf(policy::OnMissing on_missing) {
   switch (on_missing) {
-    case policy::OnMissing::kRefuse: return oci::OnMissing::kRefuse;
-    case policy::OnMissing::kSeal: return oci::OnMissing::kSeal;
-    case policy::OnMissing::kWatch: break;
+    case policy::OnMissing::kRefuse:
+      return oci::OnMissing::kRefuse;
+    case policy::OnMissing::kSeal:
+      return oci::OnMissing::kSeal;
+    case policy::OnMissing::kWatch:
+      break;
   }
   return oci::OnMissing::kWatch;
 }

@@ -40,7 +40,8 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
 }
 
 bool Mentions(const std::vector<std::string>& list, const std::string& word) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& text) { return text.find(word) != std::string::npos; });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const std::string& text) { return text.find(word) != std::string::npos; });
 }
 
 bool HasPath(const std::vector<oci::DeniedPath>& list, const std::string& path) {
@@ -260,7 +261,8 @@ TEST_CASE("the environment: the policy's own, then what may be passed on and isn
   policy.env_pass = {{"TZ", {}}, {"LANG", {}}, {"PAT", {}}, {"ABSENT", {}}};
   HostFacts facts = HostFacts::Generic();
   facts.caller.env = {{"TZ", "UTC"}, {"LANG", "de"}, {"PAT", "1"}, {"SECRET", "x"}};
-  CHECK(Must(policy, facts).spec.process->env == std::vector<std::string>{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "PAT=1"});
+  CHECK(Must(policy, facts).spec.process->env ==
+        std::vector<std::string>{"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "PAT=1"});
 }
 
 TEST_CASE("limits without cgroups: rlimits for defaults, errors for what the policy names") {
@@ -393,15 +395,27 @@ TEST_CASE("flipping any field of the policy changes the specification or is refu
       {"argv", [](auto& p) { p.argv.value = {"ls"}; }},
       {"cwd", [](auto& p) { p.cwd.value = "/tmp"; }},
       {"env", [](auto& p) { p.env.pop_back(); }},
-      {"env_pass", [](auto& p) { p.env_pass = {{"TZ", {}}}; }},
+      {"env_pass",
+       [](auto& p) {
+         p.env_pass = {{"TZ", {}}};
+       }},
       {"timeout_ms", [](auto& p) { p.timeout_ms.value = 1; }},
       {"paths: grant ro", [](auto& p) { AddRules(p, {Rule("/x", Access::kReadOnly)}); }},
       {"paths: grant rw", [](auto& p) { AddRules(p, {Rule("/x", Access::kReadWrite)}); }},
       {"paths: deny", [](auto& p) { AddRules(p, {Rule("/data/x", Access::kDeny)}); }},
       {"paths: protect", [](auto& p) { AddRules(p, {Protect("/data/out/x")}); }},
-      {"paths: if_present", [](auto& p) { for (auto& r : p.paths) r.if_present = !r.if_present; }},
-      {"paths: baseline", [](auto& p) { for (auto& r : p.paths) r.baseline = !r.baseline; }},
-      {"paths: origin", [](auto& p) { for (auto& r : p.paths) r.origin.pointer = "/y"; }},
+      {"paths: if_present",
+       [](auto& p) {
+         for (auto& r : p.paths) r.if_present = !r.if_present;
+       }},
+      {"paths: baseline",
+       [](auto& p) {
+         for (auto& r : p.paths) r.baseline = !r.baseline;
+       }},
+      {"paths: origin",
+       [](auto& p) {
+         for (auto& r : p.paths) r.origin.pointer = "/y";
+       }},
       {"rootfs", [](auto& p) { p.rootfs.value = "/r"; }},
       {"egress", [](auto& p) { p.egress.value = policy::Default::kAllow; }},
       {"ingress", [](auto& p) { p.ingress.value = policy::Default::kAllow; }},

@@ -21,23 +21,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const kControllers[] = {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "systemd"};
+static const char* const kControllers[] = {"cpu",     "cpuacct", "cpuset", "memory", "devices",
+                                           "freezer", "blkio",   "pids",   "systemd"};
 enum { kCount = sizeof kControllers / sizeof kControllers[0] };
 static char own[kCount][512];
 static int tasks[kCount];
 
-static void Die(const char *what) {
+static void Die(const char* what) {
   perror(what);
   _exit(125);
 }
 
-static void Must(long result, const char *what) {
+static void Must(long result, const char* what) {
   if (result < 0) Die(what);
 }
 
 // The caller's own group of each hierarchy, below which the new one is made.
-static void FindOwn(const char *name) {
-  FILE *file = fopen("/proc/self/cgroup", "r");
+static void FindOwn(const char* name) {
+  FILE* file = fopen("/proc/self/cgroup", "r");
   char line[512];
   while (file != NULL && fgets(line, sizeof line, file) != NULL) {
     char *list = strchr(line, ':'), *path = list == NULL ? NULL : strchr(list + 1, ':');
@@ -47,13 +48,14 @@ static void FindOwn(const char *name) {
     ++list;
     if (strncmp(list, "name=", 5) == 0) list += 5;
     for (int i = 0; i < kCount; ++i) {
-      if (strcmp(list, kControllers[i]) == 0) snprintf(own[i], sizeof own[i], "/sys/fs/cgroup/%s%s/%s", list, strcmp(path, "/") == 0 ? "" : path, name);
+      if (strcmp(list, kControllers[i]) == 0)
+        snprintf(own[i], sizeof own[i], "/sys/fs/cgroup/%s%s/%s", list, strcmp(path, "/") == 0 ? "" : path, name);
     }
   }
   if (file != NULL) fclose(file);
 }
 
-static void CopySetting(const char *folder, const char *file) {
+static void CopySetting(const char* folder, const char* file) {
   char path[640], text[256];
   snprintf(path, sizeof path, "%s/../%s", folder, file);
   int from = open(path, O_RDONLY);
@@ -65,7 +67,7 @@ static void CopySetting(const char *folder, const char *file) {
   if (to >= 0) close(to);
 }
 
-static void MakeGroups(const char *name) {
+static void MakeGroups(const char* name) {
   FindOwn(name);
   for (int i = 0; i < kCount; ++i) {
     tasks[i] = -1;
@@ -86,29 +88,38 @@ static void Join(void) {
   }
 }
 
-static void Mount(const char *type, const char *path, unsigned long flags, const char *data) {
+static void Mount(const char* type, const char* path, unsigned long flags, const char* data) {
   Must(mount(type, path, type, flags, data), path);
 }
 
 static void Devices(void) {
   static const struct {
-    const char *path;
+    const char* path;
     unsigned major, minor;
-  } kNodes[] = {{"dev/null", 1, 3}, {"dev/zero", 1, 5}, {"dev/full", 1, 7}, {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
-  static const char *const kLinks[][2] = {{"/proc/self/fd", "dev/fd"}, {"/proc/self/fd/0", "dev/stdin"}, {"/proc/self/fd/1", "dev/stdout"},
-                                          {"/proc/self/fd/2", "dev/stderr"}, {"pts/ptmx", "dev/ptmx"}};
-  for (size_t i = 0; i < sizeof kNodes / sizeof kNodes[0]; ++i) Must(mknod(kNodes[i].path, S_IFCHR | 0666, makedev(kNodes[i].major, kNodes[i].minor)), kNodes[i].path);
+  } kNodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
+                {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
+  static const char* const kLinks[][2] = {{"/proc/self/fd", "dev/fd"},
+                                          {"/proc/self/fd/0", "dev/stdin"},
+                                          {"/proc/self/fd/1", "dev/stdout"},
+                                          {"/proc/self/fd/2", "dev/stderr"},
+                                          {"pts/ptmx", "dev/ptmx"}};
+  for (size_t i = 0; i < sizeof kNodes / sizeof kNodes[0]; ++i)
+    Must(mknod(kNodes[i].path, S_IFCHR | 0666, makedev(kNodes[i].major, kNodes[i].minor)), kNodes[i].path);
   for (size_t i = 0; i < sizeof kLinks / sizeof kLinks[0]; ++i) Must(symlink(kLinks[i][0], kLinks[i][1]), kLinks[i][1]);
 }
 
 static void Masks(void) {
-  static const char *const kHidden[] = {"proc/acpi", "proc/asound", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/scsi", "proc/sched_debug", "proc/timer_list", "proc/timer_stats", "sys/firmware"};
-  static const char *const kReadonly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
+  static const char* const kHidden[] = {"proc/acpi",          "proc/asound", "proc/kcore",       "proc/keys",
+                                        "proc/latency_stats", "proc/scsi",   "proc/sched_debug", "proc/timer_list",
+                                        "proc/timer_stats",   "sys/firmware"};
+  static const char* const kReadonly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
   struct stat found;
   for (size_t i = 0; i < sizeof kHidden / sizeof kHidden[0]; ++i) {
     if (stat(kHidden[i], &found) < 0) continue;
-    if (S_ISDIR(found.st_mode)) Mount("tmpfs", kHidden[i], MS_RDONLY, "size=4k");
-    else Must(mount("dev/null", kHidden[i], NULL, MS_BIND, NULL), kHidden[i]);
+    if (S_ISDIR(found.st_mode))
+      Mount("tmpfs", kHidden[i], MS_RDONLY, "size=4k");
+    else
+      Must(mount("dev/null", kHidden[i], NULL, MS_BIND, NULL), kHidden[i]);
   }
   for (size_t i = 0; i < sizeof kReadonly / sizeof kReadonly[0]; ++i) {
     if (mount(kReadonly[i], kReadonly[i], NULL, MS_BIND | MS_REC, NULL) < 0) continue;
@@ -116,14 +127,14 @@ static void Masks(void) {
   }
 }
 
-static void Child(const char *root, char *program) {
+static void Child(const char* root, char* program) {
   Join();
   Must(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "slave");
   Must(mount(root, root, NULL, MS_BIND | MS_REC, NULL), root);
   Must(chdir(root), root);
   Mount("proc", "proc", 0, NULL);
   Mount("tmpfs", "dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k");
-  const char *const kFolders[] = {"dev/pts", "dev/shm", "dev/mqueue"};
+  const char* const kFolders[] = {"dev/pts", "dev/shm", "dev/mqueue"};
   for (int i = 0; i < 3; ++i) Must(mkdir(kFolders[i], 0755), kFolders[i]);
   Mount("devpts", "dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5");
   Mount("tmpfs", "dev/shm", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=1777,size=65536k");
@@ -145,7 +156,7 @@ static void Child(const char *root, char *program) {
   Die(program);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 4) return 125;
   const int groups = strcmp(argv[2], "-") != 0;
   if (groups) MakeGroups(argv[2]);

@@ -45,7 +45,8 @@ std::vector<Line> ReadScript(const char* name) {
   char text[8192];
   while (fgets(text, sizeof text, file) != nullptr) {
     Line line;
-    for (char* word = strtok(text, " \n"); word != nullptr; word = strtok(nullptr, " \n")) line.words.emplace_back(word);
+    for (char* word = strtok(text, " \n"); word != nullptr; word = strtok(nullptr, " \n"))
+      line.words.emplace_back(word);
     if (!line.words.empty()) lines.push_back(std::move(line));
   }
   fclose(file);
@@ -142,7 +143,8 @@ int main(int argc, char** argv) {
   struct {
     unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
   } args{};
-  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  args.flags =
+      CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   args.exit_signal = SIGCHLD;
   pid_t pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
   if (pid < 0) Die("clone3");

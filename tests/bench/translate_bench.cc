@@ -24,7 +24,8 @@ policy::EffectivePolicy LargePolicy() {
   rules.push_back(Rule("/home/user", policy::Access::kReadWrite, "/filesystem/readwritePaths/2"));
   for (int i = 0; i < 50; ++i) rules.push_back(Baseline("/etc/some-configuration-" + std::to_string(i)));
   for (int i = 0; i < 70; ++i) {
-    rules.push_back(Rule("/home/user/.config/secret-" + std::to_string(i), policy::Access::kDeny, "/filesystem/denied/" + std::to_string(i)));
+    rules.push_back(Rule("/home/user/.config/secret-" + std::to_string(i), policy::Access::kDeny,
+                         "/filesystem/denied/" + std::to_string(i)));
   }
   for (int i = 0; i < 50; ++i) rules.push_back(Protect("/home/user/.start-up-file-" + std::to_string(i)));
   AddRules(policy, std::move(rules));
@@ -93,7 +94,8 @@ int ResolveAndTranslate(const HostFacts& facts) {
 int Run() {
   HostFacts facts = HostFacts::Generic();
   size_t bytes = 0;
-  for (const auto& [name, policy] : {std::pair("base", BasePolicy()), std::pair("mixed", MixedPolicy()), std::pair("large", LargePolicy())}) {
+  for (const auto& [name, policy] :
+       {std::pair("base", BasePolicy()), std::pair("mixed", MixedPolicy()), std::pair("large", LargePolicy())}) {
     auto once = Translate(policy, facts, FindSeccompProfile);
     if (!once.ok()) {
       std::fprintf(stderr, "%s: %s\n", name, once.error().Describe().c_str());
@@ -101,7 +103,8 @@ int Run() {
     }
     std::printf("%s: %zu rules, %zu mounts\n", name, policy.paths.size(), once->spec.mounts.size());
     Measure("translate", [&] { bytes += Translate(policy, facts, FindSeccompProfile)->spec.mounts.size(); });
-    Measure("translate and write JSON", [&] { bytes += oci::WriteSpec(Translate(policy, facts, FindSeccompProfile)->spec, false).size(); });
+    Measure("translate and write JSON",
+            [&] { bytes += oci::WriteSpec(Translate(policy, facts, FindSeccompProfile)->spec, false).size(); });
   }
   return bytes == 0 ? 1 : ResolveAndTranslate(facts);
 }

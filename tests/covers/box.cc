@@ -82,8 +82,8 @@ bool Host::Ended() const {
 
 BoxResult RunBox(const std::string& work, const BoxOptions& options, const std::function<void(Shared*)>& inside,
                  const std::function<void(const Host&)>& outside) {
-  auto* shared = static_cast<Shared*>(
-      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* shared =
+      static_cast<Shared*>(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   const bool root = ::geteuid() == 0;
   CoverSource covers;
   if (root) {
@@ -93,7 +93,8 @@ BoxResult RunBox(const std::string& work, const BoxOptions& options, const std::
   int pair[2];
   Need(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair");
   std::vector<bool> existed;
-  for (const Guarded& name : options.names) existed.push_back(std::filesystem::exists(std::filesystem::symlink_status(work + "/" + name.path)));
+  for (const Guarded& name : options.names)
+    existed.push_back(std::filesystem::exists(std::filesystem::symlink_status(work + "/" + name.path)));
   sys::CloneArgs args{};
   int pidfd = -1;
   args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_PIDFD;
@@ -210,7 +211,8 @@ std::string Scenario(As as, const std::function<std::string(const std::string&)>
   sys::Close(ends[1]);
   std::string complaint;
   char buffer[4096];
-  for (long size; (size = sys::Read(ends[0], buffer, sizeof buffer)) > 0;) complaint.append(buffer, static_cast<size_t>(size));
+  for (long size; (size = sys::Read(ends[0], buffer, sizeof buffer)) > 0;)
+    complaint.append(buffer, static_cast<size_t>(size));
   sys::Close(ends[0]);
   int status = 0;
   ::waitpid(pid, &status, 0);
@@ -229,7 +231,8 @@ std::string Read(const std::string& path) {
   if (!fd.valid()) return std::string("(") + strerrorname_np(-fd.get()) + ")";
   char buffer[256];
   long size = sys::Read(fd.get(), buffer, sizeof buffer);
-  return size < 0 ? std::string("(") + strerrorname_np(static_cast<int>(-size)) + ")" : std::string(buffer, static_cast<size_t>(size));
+  return size < 0 ? std::string("(") + strerrorname_np(static_cast<int>(-size)) + ")"
+                  : std::string(buffer, static_cast<size_t>(size));
 }
 
 void OpenLoop(Shared* shared, const char* path, const char* leak) {

@@ -32,9 +32,9 @@ struct BoxOptions {
 
 struct BoxResult {
   std::vector<sandbox::KeeperEvent> events;
-  int wait_status = 0;     // of the container's first process
+  int wait_status = 0;  // of the container's first process
   bool held_opens = false;
-  std::string state;       // the state folder
+  std::string state;  // the state folder
 };
 
 // Host side of a running box. work: the folder that is /w inside.

@@ -141,10 +141,11 @@ std::string RunRace(const Race& race, const std::string& work) {
         looks = host.shared->looks;
       });
   const KeeperEvent* covered = Find(result, KeeperHow::kCovered);
-  ::printf("%s: %ld tries, %ld opened, longest window seen inside %ld us; this machine woke others up to %ld us late, a "
-           "rename took up to %ld us; keeper: %u times, longest %u us, %u opens refused\n",
-           race.name, looks, opened, longest, machine.late_us, machine.rename_us, covered ? covered->count : 0,
-           covered ? covered->longest_window_us : 0, covered ? covered->refused_opens : 0);
+  ::printf(
+      "%s: %ld tries, %ld opened, longest window seen inside %ld us; this machine woke others up to %ld us late, a "
+      "rename took up to %ld us; keeper: %u times, longest %u us, %u opens refused\n",
+      race.name, looks, opened, longest, machine.late_us, machine.rename_us, covered ? covered->count : 0,
+      covered ? covered->longest_window_us : 0, covered ? covered->refused_opens : 0);
   std::string complaint;
   if (looks < race.times) complaint += "the container hardly tried\n";
   if (!covered || covered->count < 100) complaint += "the keeper covered too seldom\n";
@@ -161,11 +162,11 @@ std::string RunRace(const Race& race, const std::string& work) {
 }
 
 TEST_CASE("a denied file replaced outside, thousands of times") {
-  for (const Race& race : {Race{"rootless, paced", As::kRootless, 400, 10000, false},
-                           Race{"rootless, paced, three busy processes", As::kRootless, 400, 10000, true},
-                           Race{"rootless, a storm", As::kRootless, 2000, 100, true},
-                           Race{"root, paced", As::kRoot, 400, 10000, false},
-                           Race{"root, a storm, three busy processes", As::kRoot, 3000, 100, true}}) {
+  for (const Race& race :
+       {Race{"rootless, paced", As::kRootless, 400, 10000, false},
+        Race{"rootless, paced, three busy processes", As::kRootless, 400, 10000, true},
+        Race{"rootless, a storm", As::kRootless, 2000, 100, true}, Race{"root, paced", As::kRoot, 400, 10000, false},
+        Race{"root, a storm, three busy processes", As::kRoot, 3000, 100, true}}) {
     CHECK(Scenario(race.as, [&](const std::string& work) { return RunRace(race, work); }) == "");
   }
 }
@@ -187,17 +188,28 @@ TEST_CASE("objects of another kind put in the place of denied ones") {
                 [](Shared* shared) {
                   Answer(shared, [](int question) {
                     switch (question) {
-                      case 1: return OpenErrno("/w/file");
-                      case 2: return OpenErrno("/w/file/inner");
-                      case 3: return OpenErrno("/w/folder");
-                      case 4: return OpenErrno("/w/gone");
-                      case 5: return OpenErrno("/w/link");
-                      case 6: return OpenErrno("/w/sub/deep/key");
-                      case 7: return OpenErrno("/w/public");
-                      case 8: return ::unlink("/w/file") < 0 ? static_cast<long>(errno) : 0L;
-                      case 9: return ::chmod("/w/gone", 0777) < 0 ? static_cast<long>(errno) : 0L;
-                      case 10: return OpenErrno("/w/file", O_PATH);
-                      default: return -1L;
+                      case 1:
+                        return OpenErrno("/w/file");
+                      case 2:
+                        return OpenErrno("/w/file/inner");
+                      case 3:
+                        return OpenErrno("/w/folder");
+                      case 4:
+                        return OpenErrno("/w/gone");
+                      case 5:
+                        return OpenErrno("/w/link");
+                      case 6:
+                        return OpenErrno("/w/sub/deep/key");
+                      case 7:
+                        return OpenErrno("/w/public");
+                      case 8:
+                        return ::unlink("/w/file") < 0 ? static_cast<long>(errno) : 0L;
+                      case 9:
+                        return ::chmod("/w/gone", 0777) < 0 ? static_cast<long>(errno) : 0L;
+                      case 10:
+                        return OpenErrno("/w/file", O_PATH);
+                      default:
+                        return -1L;
                     }
                   });
                 },
@@ -246,7 +258,8 @@ TEST_CASE("names that don't exist yet") {
     CHECK(Scenario(as, [&](const std::string& work) {
             fs::create_directories(work + "/repo");
             fs::permissions(work + "/repo", fs::perms::all);
-            BoxOptions options{.names = {{"outside"}, {"inside"}, {"made/later/key"}, {"repo/hook", true}, {"hook2", true}}};
+            BoxOptions options{
+                .names = {{"outside"}, {"inside"}, {"made/later/key"}, {"repo/hook", true}, {"hook2", true}}};
             std::string out;
             bool known = false;
             BoxResult result = RunBox(
@@ -256,16 +269,23 @@ TEST_CASE("names that don't exist yet") {
                   Answer(shared, [](int question) {
                     int fd;
                     switch (question) {
-                      case 1: return OpenErrno("/w/outside");
+                      case 1:
+                        return OpenErrno("/w/outside");
                       case 2:
                         fd = ::open("/w/inside", O_CREAT | O_WRONLY, 0666);
                         return fd < 0 ? static_cast<long>(errno) : 0L;
-                      case 3: return OpenErrno("/w/made/later/key");
-                      case 4: return ::mkdir("/w/repo/hook", 0777) < 0 ? static_cast<long>(errno) : 0L;
-                      case 5: return OpenErrno("/w/repo/hook/x", O_CREAT | O_WRONLY);
-                      case 6: return OpenErrno("/w/hook2", O_WRONLY);
-                      case 7: return OpenErrno("/w/hook2", O_RDONLY);
-                      default: return OpenErrno("/w/inside");
+                      case 3:
+                        return OpenErrno("/w/made/later/key");
+                      case 4:
+                        return ::mkdir("/w/repo/hook", 0777) < 0 ? static_cast<long>(errno) : 0L;
+                      case 5:
+                        return OpenErrno("/w/repo/hook/x", O_CREAT | O_WRONLY);
+                      case 6:
+                        return OpenErrno("/w/hook2", O_WRONLY);
+                      case 7:
+                        return OpenErrno("/w/hook2", O_RDONLY);
+                      default:
+                        return OpenErrno("/w/inside");
                     }
                   });
                 },

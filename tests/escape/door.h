@@ -9,7 +9,8 @@ struct Door {
 };
 
 /* Tables, ended by an entry without a name. */
-extern const struct Door kProcDoors[], kCallDoors[], kSocketDoors[], kFileDoors[], kMountDoors[], kLimitDoors[], kStateDoors[];
+extern const struct Door kProcDoors[], kCallDoors[], kSocketDoors[], kFileDoors[], kMountDoors[], kLimitDoors[],
+    kStateDoors[];
 
 void Shut(const char* format, ...) __attribute__((format(printf, 1, 2)));
 void Open(const char* format, ...) __attribute__((format(printf, 1, 2)));

@@ -26,7 +26,7 @@ static const char kRoot[] = "/";
 static char zeroes[512];
 
 static const struct Row kRows[] = {
-    {"ptrace", SYS_ptrace, {0}},  /* PTRACE_TRACEME */
+    {"ptrace", SYS_ptrace, {0}}, /* PTRACE_TRACEME */
     {"kcmp", SYS_kcmp, {0, 0, 99}},
     {"pidfd_getfd", SYS_pidfd_getfd, {-1, 0, 0}},
     {"setns", SYS_setns, {-1, 0}},
@@ -139,7 +139,10 @@ static void Int80(int number, int first, int second, const char* what) {
   pid_t child = fork();
   if (child == 0) {
     int result;
-    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(second), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(first), "c"(second), "d"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
     _exit(result >= 0 ? 0 : -result);
   }
   int status = 0;
@@ -172,7 +175,13 @@ static void TypeIntoTerminal(int count, char** arguments) {
   JudgeSuccess(Call(SYS_ioctl, 0, 0x5412, (long)"x", 0, 0, 0), "TIOCSTI on the terminal of stdin");
 }
 
-const struct Door kCallDoors[] = {{"call", OneCall},         {"calls", ListCalls},        {"perf", PerfEvent},
-                                  {"clone-user", CloneUser}, {"clone3-user", Clone3User}, {"i386-vsock", I386Vsock},
-                                  {"i386", I386Getpid},      {"x32", X32Getpid},          {"tiocsti", TypeIntoTerminal},
+const struct Door kCallDoors[] = {{"call", OneCall},
+                                  {"calls", ListCalls},
+                                  {"perf", PerfEvent},
+                                  {"clone-user", CloneUser},
+                                  {"clone3-user", Clone3User},
+                                  {"i386-vsock", I386Vsock},
+                                  {"i386", I386Getpid},
+                                  {"x32", X32Getpid},
+                                  {"tiocsti", TypeIntoTerminal},
                                   {NULL, NULL}};

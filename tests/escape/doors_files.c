@@ -66,11 +66,19 @@ static long Mmap(const char* path) {
   return fd < 0 ? fd : Call(SYS_mmap, 0, 1, 3, 1, fd, 0);
 }
 
-static const struct Change kChanges[] = {
-    {"write", OpenWrite},   {"open-truncate", OpenTruncate}, {"truncate", Truncate},       {"unlink", Unlink},
-    {"chmod", Chmod},       {"utimes", Utimes},              {"setxattr", Setxattr},       {"rename", Rename},
-    {"rename-over", RenameOver}, {"exchange", Exchange},     {"link", Link},               {"rename-parent", RenameParent},
-    {"mmap", Mmap}};
+static const struct Change kChanges[] = {{"write", OpenWrite},
+                                         {"open-truncate", OpenTruncate},
+                                         {"truncate", Truncate},
+                                         {"unlink", Unlink},
+                                         {"chmod", Chmod},
+                                         {"utimes", Utimes},
+                                         {"setxattr", Setxattr},
+                                         {"rename", Rename},
+                                         {"rename-over", RenameOver},
+                                         {"exchange", Exchange},
+                                         {"link", Link},
+                                         {"rename-parent", RenameParent},
+                                         {"mmap", Mmap}};
 
 /* change KIND PATH */
 static void ChangeFile(int count, char** arguments) {

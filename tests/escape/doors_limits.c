@@ -116,5 +116,6 @@ static void CoreDump(int count, char** arguments) {
     Shut("no core dumps");
 }
 
-const struct Door kLimitDoors[] = {{"processes", Processes}, {"memory", Memory},           {"fill", Fill},        {"inodes", Inodes},
-                                   {"descriptors", Descriptors}, {"core-dump", CoreDump}, {NULL, NULL}};
+const struct Door kLimitDoors[] = {
+    {"processes", Processes},     {"memory", Memory},      {"fill", Fill}, {"inodes", Inodes},
+    {"descriptors", Descriptors}, {"core-dump", CoreDump}, {NULL, NULL}};

@@ -55,7 +55,8 @@ static void Remount(int count, char** arguments) {
 /* A second proc shows what masks hide in the first. */
 static void NewProc(int count, char** arguments) {
   (void)count, (void)arguments;
-  JudgeSuccess(Call(SYS_mount, (long)"proc", (long)"/tmp", (long)"proc", 0, 0, 0), "mount of a second proc, without masks");
+  JudgeSuccess(Call(SYS_mount, (long)"proc", (long)"/tmp", (long)"proc", 0, 0, 0),
+               "mount of a second proc, without masks");
 }
 
 static void NewSysfs(int count, char** arguments) {
@@ -87,6 +88,10 @@ static void DoubleChroot(int count, char** arguments) {
     Shut("chroot: %s; .. stays inside", strerror(result < 0 ? (int)-result : 0));
 }
 
-const struct Door kMountDoors[] = {{"uncover", Uncover},        {"remount", Remount},           {"new-proc", NewProc},
-                                   {"new-sysfs", NewSysfs},     {"release-agent", ReleaseAgent}, {"double-chroot", DoubleChroot},
+const struct Door kMountDoors[] = {{"uncover", Uncover},
+                                   {"remount", Remount},
+                                   {"new-proc", NewProc},
+                                   {"new-sysfs", NewSysfs},
+                                   {"release-agent", ReleaseAgent},
+                                   {"double-chroot", DoubleChroot},
                                    {NULL, NULL}};

@@ -156,9 +156,17 @@ static void CgroupPath(int count, char** arguments) {
     Shut("/proc/self/cgroup starts at the sandbox's own group");
 }
 
-const struct Door kProcDoors[] = {
-    {"pid1-exe", Pid1Exe},           {"pid1-mem", Pid1Mem},           {"pid1-environ", Pid1Environ},
-    {"pid1-cmdline", Pid1Cmdline},   {"pid1-folder", Pid1Folder},     {"pid1-ptrace", Pid1Ptrace},
-    {"pid1-read-memory", Pid1ReadMemory}, {"host-processes", HostProcesses}, {"signal-host", SignalHost},
-    {"open-for-writing", OpenForWriting}, {"read", ReadSome},         {"list", ListFolder},
-    {"cgroup-path", CgroupPath},     {NULL, NULL}};
+const struct Door kProcDoors[] = {{"pid1-exe", Pid1Exe},
+                                  {"pid1-mem", Pid1Mem},
+                                  {"pid1-environ", Pid1Environ},
+                                  {"pid1-cmdline", Pid1Cmdline},
+                                  {"pid1-folder", Pid1Folder},
+                                  {"pid1-ptrace", Pid1Ptrace},
+                                  {"pid1-read-memory", Pid1ReadMemory},
+                                  {"host-processes", HostProcesses},
+                                  {"signal-host", SignalHost},
+                                  {"open-for-writing", OpenForWriting},
+                                  {"read", ReadSome},
+                                  {"list", ListFolder},
+                                  {"cgroup-path", CgroupPath},
+                                  {NULL, NULL}};

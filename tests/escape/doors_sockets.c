@@ -56,7 +56,8 @@ static void ConnectLoopback(int count, char** arguments) {
   address.sin_port = htons((unsigned short)atoi(arguments[0]));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  JudgeSuccess(connect(fd, (struct sockaddr*)&address, sizeof address) == 0 ? 0 : -errno, "connect to a port of the host's loopback");
+  JudgeSuccess(connect(fd, (struct sockaddr*)&address, sizeof address) == 0 ? 0 : -errno,
+               "connect to a port of the host's loopback");
 }
 
 const struct Door kSocketDoors[] = {{"socket", Socket},

@@ -31,7 +31,8 @@ static void LeakedDescriptors(int count, char** arguments) {
 /* walk-out FD FILE: openat from a descriptor that is a folder of the host. */
 static void WalkOut(int count, char** arguments) {
   if (count < 2) return;
-  JudgeSuccess(Call(SYS_openat, atoi(arguments[0]), (long)arguments[1], O_RDONLY | O_DIRECTORY, 0, 0, 0), "a folder of the host by a descriptor");
+  JudgeSuccess(Call(SYS_openat, atoi(arguments[0]), (long)arguments[1], O_RDONLY | O_DIRECTORY, 0, 0, 0),
+               "a folder of the host by a descriptor");
 }
 
 /* host-cwd: the working folder lies outside the root. */

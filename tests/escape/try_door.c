@@ -1,12 +1,12 @@
 /* try_door NAME [ARGUMENT…]: tries one door from inside a sandbox; `try_door` alone lists their names. */
-#include "tests/escape/door.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/escape/door.h"
 
 static void Say(const char* word, const char* format, va_list arguments) {
   printf("%s: ", word);
@@ -36,8 +36,21 @@ long Call(long number, long a, long b, long c, long d, long e, long f) {
 
 void Judge(long result, const char* what) {
   switch (-result) {
-    case EPERM: case EACCES: case ENOSYS: case EAFNOSUPPORT: case EPROTONOSUPPORT: case EROFS: case EBUSY: case ENOENT:
-    case EXDEV: case ESOCKTNOSUPPORT: case ESRCH: case ELOOP: case ENODEV: case ENOTDIR: case ECONNREFUSED:
+    case EPERM:
+    case EACCES:
+    case ENOSYS:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT:
+    case EROFS:
+    case EBUSY:
+    case ENOENT:
+    case EXDEV:
+    case ESOCKTNOSUPPORT:
+    case ESRCH:
+    case ELOOP:
+    case ENODEV:
+    case ENOTDIR:
+    case ECONNREFUSED:
       Shut("%s: %s", what, strerror((int)-result));
       return;
     default:

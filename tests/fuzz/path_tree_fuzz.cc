@@ -28,7 +28,9 @@ int SlowRank(const std::vector<PathRule>& rules, std::string_view path) {
   const PathRule* best = nullptr;
   for (const PathRule& rule : rules) {
     if (!IsWithin(path, rule.path)) continue;
-    if (best == nullptr || rule.path.size() > best->path.size() || (rule.path == best->path && rule.access < best->access)) best = &rule;
+    if (best == nullptr || rule.path.size() > best->path.size() ||
+        (rule.path == best->path && rule.access < best->access))
+      best = &rule;
   }
   return Rank(best);
 }

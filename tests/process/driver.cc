@@ -25,7 +25,8 @@ Result<void> Accompany(const oci::Spec& spec, sandbox::Launched& launched) {
   for (int fd = -1; sandbox::Hear(launched.parent.get(), &word, &fd) == 0 && word != sandbox::Word::kFree;) {
     sys::UniqueFd received(fd);
     if (word == sandbox::Word::kListener) {
-      const sandbox::ListenerState state{spec.oci_version, launched.pid, "{\"id\": \"driver\", \"status\": \"creating\"}"};
+      const sandbox::ListenerState state{spec.oci_version, launched.pid,
+                                         "{\"id\": \"driver\", \"status\": \"creating\"}"};
       MXC_TRY(sandbox::SendSeccompListener(*spec.linux.seccomp, state, received.get()));
     } else {
       MXC_TRY(launched.Continue());

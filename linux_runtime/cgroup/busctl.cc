@@ -18,6 +18,7 @@ constexpr size_t kMostOutput = 4096;
 // Starts the program with `output` as its stdout and stderr.
 int Spawn(const std::vector<std::string>& words, int output, pid_t& pid) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;

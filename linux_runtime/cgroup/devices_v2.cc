@@ -53,10 +53,9 @@ Result<void> SetDevicesV2(const Directory& group, const std::vector<DeviceRule>&
   sys::UniqueFd directory = MXC_TRY(group.OpenFile(".", O_RDONLY | O_DIRECTORY));
   sys::UniqueFd ours = MXC_TRY(FindOurs(directory.get(), group));
   int result = sys::BpfAttachDevices(directory.get(), program.get(), ours.get());
-  if (result < 0)
-    return sys::SystemError("linux.resources.devices: attach the program that checks devices to " + group.path(),
-                            -result);
-  return {};
+  if (result == 0) return {};
+  return sys::SystemError("linux.resources.devices: attach the program that checks devices to " + group.path(),
+                          -result);
 }
 
 }  // namespace mxc::cgroup

@@ -39,12 +39,13 @@ Result<Group> Group::Open(const std::vector<std::string>& paths, bool allow_gone
     part.controllers = ParseControllers(part.list);
     group.v2_ = text.starts_with("unified");
     part.name = text.substr(slash + 1);
+    auto gone = [&](const Result<Directory>& opened) { return allow_gone && opened.error().system_errno() == ENOENT; };
     auto parent = Directory::Open(text.substr(equals + 1, slash - equals - 1));
-    auto self = parent ? parent->Child(part.name) : std::move(parent);
-    if (!self && self.error().system_errno() == ENOENT && allow_gone) continue;
-    if (!self) return std::move(self).error();
-    part.parent = std::move(*parent);
-    part.self = std::move(*self);
+    if (!parent && gone(parent)) continue;
+    part.parent = MXC_TRY(std::move(parent));
+    auto self = part.parent.Child(part.name);
+    if (!self && gone(self)) continue;
+    part.self = MXC_TRY(std::move(self));
     group.parts_.push_back(std::move(part));
   }
   return group;

@@ -44,7 +44,8 @@ CgroupMounts MountsOf(const Layout& layout, const std::vector<std::string>& path
   for (const OwnGroup& own : layout.v1) {
     std::string name = BaseOf(own.mount), group = PathIn(paths, own.list);
     if (name.empty() || HasName(mounts, name)) continue;
-    mounts.entries.push_back({std::move(name), group.empty() ? own.path : std::move(group), own.list, false});
+    if (group.empty()) group = own.path;
+    mounts.entries.push_back({std::move(name), std::move(group), own.list, false});
   }
   for (const OwnGroup& own : layout.v1) {
     std::string name = BaseOf(own.mount);

@@ -285,7 +285,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   }
   MXC_TRY(mounts.CheckSeals());
   // A plain bundle gets what its spec says.
-  if (extension.any() && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
+  // What a bundle's program may mount, its capabilities say; `create` refuses denied paths in bundles altogether.
+  if (!context.bundle && extension.any() && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
   if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
     return Error(Code::kUnsupported,
                  "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")

@@ -97,7 +97,6 @@ TEST_CASE("one wrong value is named by its pointer") {
       {"/linux/namespaces/0/type", [](Spec& s) { s.linux.namespaces[0].type = "net"; }},
       {"/linux/namespaces/1", [](Spec& s) { s.linux.namespaces[1].type = "user"; }},
       {"/linux/namespaces/1/path", [](Spec& s) { s.linux.namespaces[1].path = "ns"; }},
-      {"/linux/uidMappings", [](Spec& s) { s.linux.namespaces[0].path = "/ns"; }},
       {"/linux/uidMappings", [](Spec& s) { s.linux.namespaces.erase(s.linux.namespaces.begin()); }},
       {"/linux/uidMappings/0/size", [](Spec& s) { s.linux.uid_mappings[0].size = 0; }},
       {"/linux/uidMappings/0",

@@ -55,14 +55,19 @@ static void FindOwn(const char* name) {
   if (file != NULL) fclose(file);
 }
 
+// Never freed: the program lives for a start.
+static char* Joined(const char* folder, const char* name) {
+  char* path = NULL;
+  if (asprintf(&path, "%s/%s", folder, name) < 0) Die("memory");
+  return path;
+}
+
 static void CopySetting(const char* folder, const char* file) {
-  char path[640], text[256];
-  snprintf(path, sizeof path, "%s/../%s", folder, file);
-  int from = open(path, O_RDONLY);
+  char text[256];
+  int from = open(Joined(folder, Joined("..", file)), O_RDONLY);
   ssize_t size = from < 0 ? 0 : read(from, text, sizeof text);
   if (from >= 0) close(from);
-  snprintf(path, sizeof path, "%s/%s", folder, file);
-  int to = open(path, O_WRONLY);
+  int to = open(Joined(folder, file), O_WRONLY);
   if (to >= 0 && size > 0) (void)!write(to, text, (size_t)size);
   if (to >= 0) close(to);
 }
@@ -76,9 +81,7 @@ static void MakeGroups(const char* name) {
       CopySetting(own[i], "cpuset.cpus");
       CopySetting(own[i], "cpuset.mems");
     }
-    char path[640];
-    snprintf(path, sizeof path, "%s/tasks", own[i]);
-    tasks[i] = open(path, O_WRONLY | O_CLOEXEC);
+    tasks[i] = open(Joined(own[i], "tasks"), O_WRONLY | O_CLOEXEC);
   }
 }
 

@@ -123,7 +123,7 @@ TEST_CASE(
   CHECK_FALSE(plan.process.admin_until_exec);
   CHECK(plan.process.filters_early);
   CHECK(plan.steps.empty());
-  plan.process.oom_score_adj = "1";
+  plan.process.oom_score_adj = std::string("1");
   REQUIRE(FinishBundlePlan(plan, spec, {}).ok());
   CHECK(plan.steps.front().op == Op::kAwaitParent);
 }

@@ -9,6 +9,7 @@
 #include "linux_runtime/cli/doctor_command.h"
 #include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/cli/run_command.h"
+#include "linux_runtime/sandbox/startup.h"
 #include "shared/base/style.h"
 #include "shared/client/commands.h"
 #include "shared/client/options.h"
@@ -27,22 +28,6 @@ int PrintError(const Error& error, client::Color color) {
   std::string text = FormatError(error, ColorOn(color, 2));
   ::fwrite(text.data(), 1, text.size(), stderr);
   return kOurError;
-}
-
-// Before anything is opened: a file of ours must not land on a standard stream that the caller had closed.
-bool FillStandardStreams() {
-  for (int fd = 0; fd <= 2; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
-  }
-  return true;
-}
-
-// The memory that holds the arguments, one after the other.
-sandbox::ArgvArea AreaOf(int argc, char** argv) {
-  if (argc == 0) return {};
-  char* end = argv[0];
-  for (int index = 0; index < argc && argv[index] == end; ++index) end += strlen(argv[index]) + 1;
-  return {argv[0], static_cast<size_t>(end - argv[0])};
 }
 
 Result<std::string> Look(const client::Options& options, LinuxHost& host) {
@@ -74,7 +59,7 @@ int Main(int argc, char** argv) {
   const client::Options& options = *parsed.options;
   LinuxHost host(environ);
   if (options.command == client::Command::kRun) {
-    Result<Ended> ended = RunCommand(options, host, AreaOf(argc, argv));
+    Result<Ended> ended = RunCommand(options, host, sandbox::AreaOf(argc, argv));
     if (!ended.ok()) return PrintError(ended.error(), options.color);
     if (ended->error) PrintError(*ended->error, options.color);
     return ended->exit_code;
@@ -91,6 +76,6 @@ int Main(int argc, char** argv) {
 }  // namespace mxc::cli
 
 int main(int argc, char** argv) {
-  if (!mxc::cli::FillStandardStreams()) return mxc::cli::kOurError;
+  if (!mxc::sandbox::FillStandardStreams()) return mxc::cli::kOurError;
   return mxc::cli::Main(argc, argv);
 }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <optional>
 
-#include "linux_runtime/container/console_socket.h"
 #include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/hooks.h"
 #include "linux_runtime/container/started.h"
@@ -17,6 +16,7 @@
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/unix_socket.h"
 #include "shared/oci/json.h"
 #include "shared/oci/validate.h"
 
@@ -151,7 +151,7 @@ Result<void> Creation::ReadConfig() {
     if (!spec_.process->terminal) {
       return Error(Code::kUsage, "--console-socket was given, and process.terminal of " + path + " is false");
     }
-    console_socket_ = MXC_TRY(ConnectUnixSocket(options_.console_socket));
+    console_socket_ = MXC_TRY(sys::ConnectUnixSocket(options_.console_socket));
   }
   return {};
 }
@@ -250,7 +250,7 @@ Result<void> Creation::TakeConsole(sys::UniqueFd master) {
     launched_.console = std::move(master);
     return {};
   }
-  return SendDescriptors(console_socket_.get(), "/dev/ptmx", {master.get()})
+  return sys::SendWithDescriptor(console_socket_.get(), "/dev/ptmx", master.get())
       .WithContext("send the terminal to " + options_.console_socket);
 }
 
@@ -311,7 +311,9 @@ Result<Created> Creation::Run() {
 
 Result<void> WritePidFile(const std::string& path, pid_t pid) {
   const std::string fresh = path + ".new", text = std::to_string(pid);
-  sys::UniqueFd file(sys::OpenAt(AT_FDCWD, fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644));
+  // Made anew, so that no link which somebody put there is followed.
+  ::unlink(fresh.c_str());
+  sys::UniqueFd file(sys::OpenAt(AT_FDCWD, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
   if (!file.valid()) return sys::SystemError("write the pid file " + path, -file.get());
   const long size = sys::Write(file.get(), text.data(), text.size());
   if (size != static_cast<long>(text.size()))

@@ -1,6 +1,5 @@
 #include "linux_runtime/container/exec.h"
 
-#include "linux_runtime/container/console_socket.h"
 #include "linux_runtime/container/create.h"
 #include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/started.h"
@@ -11,6 +10,7 @@
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/unix_socket.h"
 #include "shared/oci/validate.h"
 
 namespace mxc::container {
@@ -67,7 +67,7 @@ Result<void> Converse(sandbox::Launched& launched, int console_socket, const oci
     }
     if (word != sandbox::Word::kConsole) return Error(Code::kInternal, "the process said something unexpected");
     if (console_socket >= 0) {
-      MXC_TRY(SendDescriptors(console_socket, "/dev/ptmx", {received.get()}));
+      MXC_TRY(sys::SendWithDescriptor(console_socket, "/dev/ptmx", received.get()));
     } else {
       launched.console = std::move(received);
     }
@@ -94,7 +94,7 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   oci::Validated validated = MXC_TRY(oci::Validate(spec, extension));
   *warnings = std::move(validated.warnings);
   sys::UniqueFd console_socket;
-  if (!options.console_socket.empty()) console_socket = MXC_TRY(ConnectUnixSocket(options.console_socket));
+  if (!options.console_socket.empty()) console_socket = MXC_TRY(sys::ConnectUnixSocket(options.console_socket));
   if (options.process.terminal && !console_socket.valid() && !options.own_terminal) {
     return Error(Code::kUsage, "cannot allocate tty: nobody takes the terminal of a detached process")
         .WithHint("give --console-socket");

@@ -1,6 +1,3 @@
-#include <stdlib.h>
-
-#include <algorithm>
 #include <filesystem>
 
 #include "linux_runtime/container/container.h"
@@ -12,8 +9,6 @@
 
 namespace mxc::runtime {
 namespace {
-
-constexpr int kMostListenFds = 1024;
 
 Result<std::string> Absolute(const std::string& path) {
   std::error_code error;
@@ -33,8 +28,7 @@ Result<container::CreateOptions> CreationOptions(const Context& context) {
   creation.console_socket = options.console_socket;
   creation.pid_file = options.pid_file;
   creation.preserve_fds = options.preserve_fds;
-  if (const char* listen = ::getenv("LISTEN_FDS"))
-    creation.listen_fds = static_cast<unsigned>(std::clamp(::atoi(listen), 0, kMostListenFds));
+  creation.listen_fds = options.listen_fds;
   creation.no_pivot = options.no_pivot;
   creation.new_keyring = !options.no_new_keyring;
   creation.manager = options.manager;

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "linux_runtime/runtime/commands.h"
+#include "linux_runtime/runtime/inherited.h"
 #include "linux_runtime/runtime/own_program.h"
 #include "linux_runtime/runtime/version.h"
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/startup.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
@@ -13,22 +15,6 @@ namespace mxc::runtime {
 namespace {
 
 constexpr int kFailed = 1, kExecFailed = 255;
-
-// Before anything is opened: a file of ours must not land on a standard stream that the caller had closed.
-bool FillStandardStreams() {
-  for (int fd = 0; fd <= 2; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
-  }
-  return true;
-}
-
-// The memory that holds the arguments, one after the other.
-sandbox::ArgvArea AreaOf(int argc, char** argv) {
-  if (argc == 0) return {};
-  char* end = argv[0];
-  for (int index = 0; index < argc && argv[index] == end; ++index) end += strlen(argv[index]) + 1;
-  return {argv[0], static_cast<size_t>(end - argv[0])};
-}
 
 // Root of a user namespace (podman's, rootless) keeps its state where its user may.
 std::string DefaultBase() {
@@ -102,12 +88,14 @@ int Main(int argc, char** argv) {
   }
   const Log log(parsed.options->log);
   if (RunsPrograms(parsed.options->command)) {
-    if (Result<void> sealed = SealOwnProgram(argv); !sealed.ok()) {
-      log.Fail(sealed.error());
+    Result<void> ready = TakeInherited(*parsed.options);
+    if (ready.ok()) ready = SealOwnProgram(argv);
+    if (!ready.ok()) {
+      log.Fail(ready.error());
       return kFailed;
     }
   }
-  Result<int> status = Run(*parsed.options, log, AreaOf(argc, argv));
+  Result<int> status = Run(*parsed.options, log, sandbox::AreaOf(argc, argv));
   if (status.ok()) {
     log.Debug(std::string(argv[0]) + ": done, exit status " + std::to_string(*status));
     return *status;
@@ -147,6 +135,6 @@ Result<std::string> ReadInput(const std::string& path) {
 }  // namespace mxc::runtime
 
 int main(int argc, char** argv) {
-  if (!mxc::runtime::FillStandardStreams()) return mxc::runtime::kFailed;
+  if (!mxc::sandbox::FillStandardStreams()) return mxc::runtime::kFailed;
   return mxc::runtime::Main(argc, argv);
 }

@@ -57,6 +57,7 @@ struct Options {
   // Of those that have them.
   std::string id, bundle = ".", config, pid_file, console_socket;
   unsigned preserve_fds = 0;
+  unsigned listen_fds = 0;  // not of the command line: TakeInherited
   bool no_pivot = false, no_new_keyring = false, keep = false, detach = false;
   std::string signal = "SIGTERM";
   bool all = false, force = false, quiet = false, stats = false, rootless = false;

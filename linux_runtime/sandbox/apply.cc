@@ -37,6 +37,17 @@ void FailHook(int status, uint32_t step, const HookFailure& failure) {
   ::_exit(125);
 }
 
+void ResetSignals() {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+namespace {
+
 constexpr int kLastCapability = 63;
 
 // Bounding first, since that takes CAP_SETPCAP, which goes next.
@@ -68,15 +79,6 @@ int InstallSeccomp(const SeccompProgram& program) {
   return sys::SeccompSetFilter(program.code.data(), program.code.size(), program.flags);
 }
 
-void ResetSignals() {
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 int ExecFirst(const Plan& plan) {
   int error = -ENOENT;
   for (const char* candidate : plan.candidates) {
@@ -90,8 +92,6 @@ int ExecFirst(const Plan& plan) {
   }
   return error;
 }
-
-namespace {
 
 int WriteWhole(const char* path, const char* text) {
   int fd = sys::OpenAt(AT_FDCWD, path, O_WRONLY);

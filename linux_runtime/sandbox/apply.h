@@ -54,13 +54,8 @@ int EnterRoot(const Step& step, int root);
 [[noreturn]] void Fail(int status, uint32_t step, int error);
 [[noreturn]] void FailHook(int status, uint32_t step, const struct HookFailure& failure);
 
-// Parts of the program's start that sandboxes and bundles share; 0 or -errno.
-int SetCapabilities(const Plan& plan);
-int InstallSeccomp(const SeccompProgram& program);
 // Dispositions and mask as a new program expects them.
 void ResetSignals();
-// As execvp: a file that isn't there or may not be searched is passed over, any other error ends the search.
-int ExecFirst(const Plan& plan);
 
 // apply_bundle.cc: what comes after the steps in the container of a plain bundle. Never returns.
 [[noreturn]] void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, RootState& state);

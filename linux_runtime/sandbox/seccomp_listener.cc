@@ -1,55 +1,14 @@
 #include "linux_runtime/sandbox/seccomp_listener.h"
 
-#include <sys/un.h>
-
 #include <algorithm>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "linux_runtime/sys/error.h"
-#include "linux_runtime/sys/fd.h"
-#include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/unix_socket.h"
 
 namespace mxc::sandbox {
 namespace {
 
 constexpr char kNotify[] = "SCMP_ACT_NOTIFY";
-constexpr char kListenerPath[] = "/linux/seccomp/listenerPath: ";
-
-// Through the descriptor, since a socket's address holds 107 bytes of path only (unix(7)).
-Result<sys::UniqueFd> Connect(const std::string& path) {
-  const std::string what = kListenerPath + std::string("connect to ") + path;
-  sys::UniqueFd place(sys::OpenAt(AT_FDCWD, path.c_str(), O_PATH));
-  if (!place.valid()) return sys::SystemError(what, -place.get());
-  sys::UniqueFd agent(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!agent.valid()) return sys::SystemError(what, errno);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string through = "/proc/self/fd/" + std::to_string(place.get());
-  std::memcpy(address.sun_path, through.c_str(), through.size() + 1);
-  if (::connect(agent.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return sys::SystemError(what, errno);
-  return agent;
-}
-
-// The descriptor goes with the first bytes.
-long SendSome(int agent, std::string_view text, int listener) {
-  iovec data{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof listener)] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (listener >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof listener);
-    std::memcpy(CMSG_DATA(header), &listener, sizeof listener);
-  }
-  return sys::Check(::sendmsg(agent, &message, MSG_NOSIGNAL));
-}
 
 }  // namespace
 
@@ -85,17 +44,8 @@ Result<void> SendSeccompListener(const oci::LinuxSeccomp& list, const ListenerSt
   message["state"] = std::move(state);
   const std::string text = message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 
-  sys::UniqueFd agent = MXC_TRY(Connect(list.listener_path));
-  for (std::string_view rest = text; !rest.empty();) {
-    long sent = SendSome(agent.get(), rest, listener);
-    if (sent == -EINTR) continue;
-    if (sent < 0)
-      return sys::SystemError(kListenerPath + std::string("send the listener to ") + list.listener_path,
-                              static_cast<int>(-sent));
-    rest.remove_prefix(static_cast<size_t>(sent));
-    listener = -1;
-  }
-  return {};
+  sys::UniqueFd agent = MXC_TRY_AS("/linux/seccomp/listenerPath", sys::ConnectUnixSocket(list.listener_path));
+  return sys::SendWithDescriptor(agent.get(), text, listener).WithContext("/linux/seccomp/listenerPath");
 }
 
 }  // namespace mxc::sandbox

@@ -37,9 +37,9 @@ std::string FactsOf(const std::string& user, const std::string& distribution) {
   translate::HostFacts facts = translate::HostFacts::Generic();
   facts.caller.user = user;
   facts.caller.home = "/home/" + user;
-  facts.caller.cwd = "/home/" + user + "/work";
+  facts.caller.cwd = "/home/" + user + "/desk";
   facts.caller.uid = 1234;
-  facts.caller.own_programs = {"/home/" + user + "/work/mxc"};
+  facts.caller.own_programs = {"/home/" + user + "/desk/mxc"};
   facts.wsl.is_wsl = true;
   facts.wsl.distribution = distribution;
   return translate::WriteHostFacts(facts);
@@ -70,8 +70,8 @@ TEST_CASE("--host-facts says who calls, too") {
   REQUIRE(spec.ok());
   CHECK(spec->find("\"/mnt/c/data/in\"") != std::string::npos);
   CHECK(spec->find("\"/opt/models\"") != std::string::npos);
-  CHECK(spec->find("\"/home/dana/work\"") != std::string::npos);
-  CHECK(spec->find("{\\\"path\\\":\\\"/home/dana/work/mxc\\\"") != std::string::npos);  // protected
+  CHECK(spec->find("\"/home/dana/desk\"") != std::string::npos);
+  CHECK(spec->find("{\\\"path\\\":\\\"/home/dana/desk/mxc\\\"") != std::string::npos);  // protected
   CHECK(spec->ends_with("}\n"));
 }
 

@@ -24,17 +24,17 @@ std::string RandomPath(std::mt19937& random) {
 
 TEST_CASE("a floor takes paths away, whatever longer path is granted") {
   const Texts floor = {{"/etc/mxc/policy.d/10-it.yaml",
-                        "floor: 1\nfilesystem:\n  denied: [/work/vault, ~/private]\n  readonly: [/data]\n"}};
+                        "floor: 1\nfilesystem:\n  denied: [/desk/vault, ~/private]\n  readonly: [/data]\n"}};
   const auto policy =
-      ResolveText(R"("filesystem":{"readwritePaths":["/work","/work/vault/mine","/data/x","/home/alice"]})", floor);
+      ResolveText(R"("filesystem":{"readwritePaths":["/desk","/desk/vault/mine","/data/x","/home/alice"]})", floor);
   REQUIRE(policy.ok());
-  CHECK(Lookup(policy->paths, "/work/x")->access == Access::kReadWrite);
-  CHECK(Lookup(policy->paths, "/work/vault/mine/y")->access == Access::kDeny);
+  CHECK(Lookup(policy->paths, "/desk/x")->access == Access::kReadWrite);
+  CHECK(Lookup(policy->paths, "/desk/vault/mine/y")->access == Access::kDeny);
   CHECK(Lookup(policy->paths, "/home/alice/private")->access == Access::kDeny);
   CHECK(Lookup(policy->paths, "/data/x/y")->access == Access::kReadOnly);
   CHECK(Lookup(policy->paths, "/data") == nullptr);
   CHECK(Find(policy->paths, "/data/x")->origin.layer == Layer::kFloor);
-  CHECK(Find(policy->paths, "/work/vault")->origin.line == 3);
+  CHECK(Find(policy->paths, "/desk/vault")->origin.line == 3);
 }
 
 TEST_CASE("a caller's environment doesn't lead a floor's runtime folder away") {

@@ -54,18 +54,18 @@ TEST_CASE("a policy that says nothing gets the default profile, with every limit
 
 TEST_CASE("grants and denials of the policy, and where they came from") {
   const auto policy = Must(ResolveText(R"("filesystem":{"readonlyPaths":["/data/"],
-"readwritePaths":["/data/../work","C:\\out"],"deniedPaths":["/work/secret"]})",
+"readwritePaths":["/data/../desk","C:\\out"],"deniedPaths":["/desk/secret"]})",
                                        {}, [] {
                                          Caller caller = AliceInProject();
                                          caller.distro = "Debian";
                                          return caller;
                                        }()));
   CHECK(AccessTo(policy, "/data/x") == "ro");
-  CHECK(AccessTo(policy, "/work/x") == "rw");
-  CHECK(AccessTo(policy, "/work/secret/x") == "deny");
+  CHECK(AccessTo(policy, "/desk/x") == "rw");
+  CHECK(AccessTo(policy, "/desk/secret/x") == "deny");
   CHECK(AccessTo(policy, "/mnt/c/out") == "rw");
   CHECK(AccessTo(policy, "/mnt/c") == "none");
-  const PathRule* rule = Find(policy.paths, "/work");
+  const PathRule* rule = Find(policy.paths, "/desk");
   REQUIRE(rule != nullptr);
   CHECK(rule->origin.layer == Layer::kPolicy);
   CHECK(rule->origin.name == "p.json");
@@ -171,7 +171,7 @@ TEST_CASE("the environment of MXC") {
   CHECK(Variable(policy, "TZ") == "UTC");
   CHECK(Variable(policy, "API_KEY") == "(unset)");
   CHECK(Variable(policy, "OMP_NUM_THREADS") == "(unset)");
-  CHECK(Variable(resolve(R"({"commandLine":"x","cwd":"/work"})"), "HOME") == "/work");
+  CHECK(Variable(resolve(R"({"commandLine":"x","cwd":"/desk"})"), "HOME") == "/desk");
   CHECK(Variable(resolve(R"({"commandLine":"x"})", R"("filesystem":{"readonlyPaths":["/home"]})"), "HOME") ==
         "/home/alice");
   CHECK(resolve(R"({"commandLine":"x","env":[]})").env.empty());
@@ -240,7 +240,7 @@ TEST_CASE("profiles that open the working directory refuse a home or the whole d
 
 TEST_CASE("a rootfs replaces the base system") {
   const auto policy =
-      Must(ResolveText(R"("x-linux":{"rootfs":"/srv/root"},"filesystem":{"readwritePaths":["/work"]})"));
+      Must(ResolveText(R"("x-linux":{"rootfs":"/srv/root"},"filesystem":{"readwritePaths":["/desk"]})"));
   CHECK(**policy.rootfs == "/srv/root");
   CHECK(AccessTo(policy, "/usr/bin") == "none");
   CHECK_FALSE(ResolveText(R"("x-linux":{"rootfs":"/"})").ok());

@@ -94,6 +94,20 @@ def listen_fds_are_passed_with_their_variables(box):
 
 
 @clause("cli.create")
+def preserve_fds_that_are_not_open_are_an_error(box):
+    """Else the numbers would be descriptors that the runtime opens itself."""
+    ended = box.try_create("sleep", "100", flags=("--preserve-fds=2",), files=[box.file("passed", "text")])
+    ended.fails()
+    assert not box.exists(), "the container exists though create failed"
+
+
+@clause("cli.create")
+def listen_fds_that_nobody_passed_are_none(box):
+    out = box.run("sh", "-c", "echo $LISTEN_FDS; probe fds", env={"LISTEN_FDS": "3"}, files=[box.file("passed", "text")]).out
+    equal(out.split("\n")[:5], ["1", "0", "1", "2", "3"], "LISTEN_FDS and the open descriptors")
+
+
+@clause("cli.create")
 def no_pivot_works_as_well(box):
     out = box.run("sh", "-c", "ls /bin/probe; cat /proc/self/mountinfo", flags=("--no-pivot",)).out
     contains(out, "/bin/probe", "output")

@@ -62,7 +62,8 @@ int Main(int argc, char** argv) {
     Result<Ended> ended = RunCommand(options, host, sandbox::AreaOf(argc, argv));
     if (!ended.ok()) return PrintError(ended.error(), options.color);
     if (ended->error) PrintError(*ended->error, options.color);
-    return ended->exit_code;
+    // Nothing is left to be done but to free memory.
+    ::_exit(ended->exit_code);
   }
   Result<std::string> text = Look(options, host);
   if (!text.ok()) return PrintError(text.error(), options.color);
@@ -77,5 +78,6 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (!mxc::sandbox::FillStandardStreams()) return mxc::cli::kOurError;
+  mxc::sandbox::PopulateHeap();
   return mxc::cli::Main(argc, argv);
 }

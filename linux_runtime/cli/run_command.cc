@@ -108,21 +108,30 @@ report::ExitReport FailureReport(const client::Options& options, const Error& er
   return report;
 }
 
+struct Kept {
+  Job job;
+  std::shared_ptr<void> run;
+};
+
 Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
                      report::ExitReport& report) {
   client::Options named = options;
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
-  Job job = MXC_TRY(ReadJob(named, host));
+  auto kept = std::make_shared<Kept>();
+  kept->job = MXC_TRY(ReadJob(named, host));
+  const Job& job = kept->job;
   run::RunOptions run = HostOptions();
   run.terminal_streams = TerminalStreams();
   run.argv = argv;
+  run.describe = options.report.has_value();
   run.cgroups = &host.Cgroups();
   run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, job.extension, run));
+  kept->run = std::move(result.kept);
   report = std::move(result.report);
   report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
   if (options.policy) report.policy = *options.policy;
   if (job.effective) AddOrigins(*job.effective, report);
-  return Ended{report.exit_code, std::move(result.failure)};
+  return Ended{report.exit_code, std::move(result.failure), std::move(kept)};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // `mxc run` and `mxc plan`: what only Linux can do.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,7 @@ namespace mxc::cli {
 struct Ended {
   int exit_code = 125;
   std::optional<Error> error;
+  std::shared_ptr<void> kept;  // memory of the run, to be freed with this or not at all: see run::RunResult::kept
 };
 
 // Errors: what stopped the run before anything started (status 125). With --report, a report is written in any case.

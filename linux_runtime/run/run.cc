@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <functional>
+#include <optional>
+#include <utility>
 
 #include "linux_runtime/cgroup/group.h"
 #include "linux_runtime/cgroup/hierarchy.h"
@@ -48,6 +49,12 @@ struct Held {
   std::optional<MovedFolder> moved;
 };
 
+// What outlives the run at no cost: see RunResult::kept.
+struct Kept {
+  sandbox::Plan plan;
+  std::optional<sandbox::CoverKeeper> keeper;  // finished; its guard waits for the end of this process, or of this
+};
+
 Result<void> MakeGroup(const oci::Spec& spec, const RunOptions& options, Held& held) {
   if (!spec.linux.resources) return {};
   held.limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
@@ -67,17 +74,19 @@ sandbox::PlanContext Context(const RunOptions& options) {
   return context;
 }
 
-Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbox::Launched& launched,
-                                         const oci::Extension& extension, bool privileged, Held& held) {
+// All of it before the first fork: after one, each page that is written is copied.
+Result<std::optional<sandbox::KeeperOptions>> PlanKeeper(const sandbox::Plan& plan, const oci::Extension& extension,
+                                                         bool privileged, Held& held) {
+  if (plan.guarded.empty()) return std::optional<sandbox::KeeperOptions>();
   sandbox::KeeperOptions options;
-  options.pid = launched.pid;
-  options.pidfd = launched.pidfd.get();
   if (privileged) options.cover_owner = CoverOwner(plan);
   options.kept_covers = plan.covers;
   if (privileged && extension.identity == oci::Identity::kCaller) options.account = held.ids.base;
   options.kill_on_exposed = extension.on_exposed == oci::OnExposed::kKill;
-  held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
-  options.state_folder = held.moved->fd();
+  options.state_folder = [&held]() -> Result<int> {
+    if (!held.moved) held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
+    return held.moved->fd();
+  };
   for (const sandbox::GuardedPath& guarded : plan.guarded) {
     // Of a name several folders deep that doesn't exist yet, `host_parent` is the part that does.
     const size_t folders = guarded.name.rfind('/');
@@ -86,26 +95,22 @@ Result<sandbox::CoverKeeper> StartKeeper(const sandbox::Plan& plan, const sandbo
     options.names.push_back(
         {guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists, guarded.host_parent.size()});
   }
-  return sandbox::CoverKeeper::Start(std::move(options));
+  return std::optional(std::move(options));
 }
 
-// Once the container's root stands: watch what must stay denied, then let it go on. Until then the guard gets ready, and
-// the supervisor does `meanwhile`, which nothing of the start depends on.
-Result<std::optional<sandbox::CoverKeeper>> MeetContainer(const sandbox::Plan& plan, sandbox::Launched& launched,
-                                                          const oci::Extension& extension, bool privileged, Held& held,
-                                                          const std::function<void()>& meanwhile) {
-  std::optional<sandbox::CoverKeeper> keeper;
+// Starts the guard, which gets ready while the container builds its root; once that stands, watches what must stay denied
+// and lets the container go on.
+Result<std::optional<sandbox::CoverKeeper>> MeetContainer(sandbox::Launched& launched,
+                                                          std::optional<sandbox::KeeperOptions> options) {
+  if (!options) return std::optional<sandbox::CoverKeeper>();
   constexpr char kWhat[] = "watch denied and protected names";
-  if (!plan.guarded.empty()) {
-    keeper.emplace(MXC_TRY_AS(kWhat, StartKeeper(plan, launched, extension, privileged, held)));
-  }
-  meanwhile();
-  if (keeper) {
-    if (!launched.AwaitRoot()) return std::optional<sandbox::CoverKeeper>();
-    MXC_TRY_AS(kWhat, keeper->Join());
-    MXC_TRY(launched.Continue());
-  }
-  return keeper;
+  options->pid = launched.pid;
+  options->pidfd = launched.pidfd.get();
+  sandbox::CoverKeeper keeper = MXC_TRY_AS(kWhat, sandbox::CoverKeeper::Start(*std::move(options)));
+  if (!launched.AwaitRoot()) return std::optional<sandbox::CoverKeeper>();
+  MXC_TRY_AS(kWhat, keeper.Join());
+  MXC_TRY(launched.Continue());
+  return std::optional(std::move(keeper));
 }
 
 int64_t UnixMicroseconds() {
@@ -157,10 +162,12 @@ void DescribeEvents(const std::vector<sandbox::KeeperEvent>& events, const std::
   }
 }
 
-// What the group counted, and its end. Everything in it is dead by now, or dies here.
-void EndGroup(Held& held, report::ExitReport& report) {
+// What the group counted, if somebody wants to know, and its end. Everything in it is dead by now, or dies here.
+void EndGroup(Held& held, bool count, report::ExitReport& report) {
   if (!held.group) return;
-  if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) {
+  if (!count) {
+    // Nothing to read.
+  } else if (Result<cgroup::Usage> usage = held.group->ReadUsage(); usage.ok()) {
     report.peak_memory_bytes = usage->memory_peak_bytes;
     report.out_of_memory = usage->oom_kills.value_or(0) != 0;
     report.limits.push_back(
@@ -196,9 +203,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     context.cgroup_tasks = held.group->JoinFds();
     context.cgroup_directory = held.group->CloneFd();
   }
-  sandbox::Plan plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
+  auto kept = std::make_shared<Kept>();
+  kept->plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
+  sandbox::Plan& plan = kept->plan;
   if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
   plan.terminal = plan.terminal_streams != 0;
+
+  std::optional<sandbox::KeeperOptions> watched =
+      MXC_TRY(PlanKeeper(plan, extension, context.privileged, held));
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();
@@ -207,23 +219,27 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     if (held.group) (void)held.group->Kill();
   };
   RunResult result;
-  auto meanwhile = [&] {
-    Describe(result.report, spec, extension, plan, held);
-    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
-    SweepMovedFolders(held.state, SupervisorLives);
-  };
-  Result<std::optional<sandbox::CoverKeeper>> met =
-      MeetContainer(plan, launched, extension, context.privileged, held, meanwhile);
+  result.kept = kept;
+  Result<std::optional<sandbox::CoverKeeper>> met = MeetContainer(launched, std::move(watched));
   if (!met.ok()) {
     end();
     ::waitpid(launched.pid, nullptr, 0);
     return std::move(met).error();
   }
-  std::optional<sandbox::CoverKeeper> keeper = std::move(met).value();
+  std::optional<sandbox::CoverKeeper>& keeper = kept->keeper;
+  if (met->has_value()) keeper.emplace(**std::move(met));
   if (plan.terminal) launched.ReceiveConsole();
-  plan.CloseDescriptors();
-
   result.report.start_unix_us = UnixMicroseconds();
+  // Nothing of the start depends on this, and before the program runs, it would take the processor from it.
+  bool settled = false;
+  auto settle = [&] {
+    if (std::exchange(settled, true)) return;
+    plan.CloseDescriptors();
+    if (options.describe) Describe(result.report, spec, extension, plan, held);
+    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
+    SweepMovedFolders(held.state, SupervisorLives);
+  };
+
   supervise::Outcome outcome;
   supervise::Loop loop;
   supervise::SuperviseOptions supervise;
@@ -232,6 +248,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
+  supervise.on_started = [&](int) { settle(); };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);
     if (keeper) {
@@ -246,9 +263,10 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   }
   result.report.end_unix_us = UnixMicroseconds();
   if (keeper) keeper->Dismiss();
-  EndGroup(held, result.report);
+  settle();
+  EndGroup(held, options.describe, result.report);
   outcome.Fill(result.report);
-  if (keeper) DescribeEvents(keeper->Finish(), held.moved->path(), result.report);
+  if (keeper) DescribeEvents(keeper->Finish(), held.moved ? held.moved->path() : "", result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);
     result.report.error =

@@ -2,6 +2,7 @@
 // `mxc run`, lxc-exec and the C interface all come through here.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -21,12 +22,16 @@ struct RunOptions {
   std::string runtime_directory;  // XDG_RUNTIME_DIR
   std::string cache_directory;    // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;
+  bool describe = true;           // the report says what was applied; else only how the run went
   const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
 };
 
 struct RunResult {
   report::ExitReport report;     // complete but for what only the caller knows (the policy's file, origins of grants)
   std::optional<Error> failure;  // why the program didn't start, or why it was ended by us
+  // What the run worked with and needs no more. A caller that ends anyway need not free it: after a fork, freeing copies
+  // each page that it touches.
+  std::shared_ptr<void> kept;
 };
 
 // extension: what oci::ReadExtension reads from the spec's annotations, which whoever wrote them has already.

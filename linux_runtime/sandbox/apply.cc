@@ -131,7 +131,6 @@ void UseTheWait(RootState& state) {
 }
 
 int MeetKeeper(int parent, RootState& state) {
-  if (int error = Tell(parent, Word::kRootStands); error < 0) return error;
   UseTheWait(state);
   return AwaitGo(parent);
 }
@@ -174,7 +173,7 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
     case Op::kPrivateMounts:
       return sys::Mount(nullptr, "/", nullptr, MS_REC | step.propagation, nullptr);
     case Op::kEnterRoot:
-      return EnterRoot(step, state.root);
+      return EnterRoot(step, state.root, descriptors.parent);
     case Op::kHostname:
       return sys::SetHostname(step.text, strlen(step.text));
     case Op::kDomainname:
@@ -260,6 +259,25 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
   Fail(status, kStepExec, ExecFirst(plan));
 }
 
+struct ProgramStart {
+  const Plan& plan;
+  const ChildDescriptors& descriptors;
+};
+
+// As vfork(2), on a stack of its own: until exec the program's process is this file's code and nobody else is in the
+// container, so that it may share our memory. Copying that would cost more than all filters. Returns when it has
+// executed or has failed.
+pid_t StartProgram(const Plan& plan, const ChildDescriptors& descriptors) {
+  alignas(16) char stack[32 * 1024];
+  ProgramStart start{plan, descriptors};
+  return static_cast<pid_t>(sys::Check(::clone(
+      [](void* argument) -> int {
+        const auto* start = static_cast<const ProgramStart*>(argument);
+        RunProgram(start->plan, start->descriptors);
+      },
+      stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start)));
+}
+
 }  // namespace
 
 void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvArea& argv) {
@@ -290,8 +308,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   }
   if (!plan.reaper) RunProgram(plan, descriptors);
 
-  pid_t program = sys::Fork();
-  if (program == 0) RunProgram(plan, descriptors);
+  pid_t program = StartProgram(plan, descriptors);
   if (program < 0) Fail(status, kStepFork, program);
   StatusRecord started{};
   started.kind = StatusKind::kStarted;

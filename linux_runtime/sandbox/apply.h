@@ -48,7 +48,8 @@ int CloneSource(const Step& step);
 int OpenFolder(RootState& state, const Step& step);
 void ForgetFolder(RootState& state);
 // enter_root.cc: the new root becomes /, the old one is gone. step.optional: without pivot_root. 0 or -errno.
-int EnterRoot(const Step& step, int root);
+// step.flags 1: tells the parent as soon as the new root is this process's (Word::kRootStands).
+int EnterRoot(const Step& step, int root, int parent);
 
 // Reports a failed step over the status pipe and ends the process.
 [[noreturn]] void Fail(int status, uint32_t step, int error);

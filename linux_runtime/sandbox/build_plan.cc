@@ -269,7 +269,9 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
   if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
   if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
-  Add(plan, Op::kEnterRoot).optional = context.no_pivot;
+  Step& enter = Add(plan, Op::kEnterRoot);
+  enter.optional = context.no_pivot;
+  enter.flags = plan.guarded.empty() ? 0 : 1;
   if (context.bundle && spec.process->terminal) PlanConsole(plan, *spec.process, true);
   if (context.bundle) mounts.FinishBundle();
   if (!plan.guarded.empty()) Add(plan, Op::kMeetParent);

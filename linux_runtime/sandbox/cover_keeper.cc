@@ -20,6 +20,33 @@ constexpr size_t kMaxNamePart = 100;
 
 std::string LastOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
+sys::UniqueFd OpenKnown(const std::string& path) {
+  return sys::UniqueFd(
+      sys::OpenAt2(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+}
+
+// Most names share the folder that was known when the run began, and most have nothing in it.
+class KnownFolder {
+ public:
+  // Whether the first part of the name below what was known isn't there.
+  bool Lacks(const KeptName& name) {
+    const size_t known = std::min(name.host_known, name.host_parent.size());
+    if (!folder_.valid() || path_ != std::string_view(name.host_parent).substr(0, known)) {
+      path_ = name.host_parent.substr(0, known);
+      folder_ = OpenKnown(path_);
+    }
+    const std::string rest = name.host_parent.substr(known) + "/" + LastOf(name.path);
+    const size_t start = rest.find_first_not_of('/');
+    const std::string first = rest.substr(start, rest.find('/', start) - start);
+    struct stat stat {};
+    return folder_.valid() && ::fstatat(folder_.get(), first.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+  }
+
+ private:
+  std::string path_;
+  sys::UniqueFd folder_;
+};
+
 // What was made at a kept name, or in the place of a folder on the way to it. No folder: nothing.
 struct MadeObject {
   sys::UniqueFd folder;
@@ -31,8 +58,7 @@ struct MadeObject {
 MadeObject FindMade(const KeptName& name) {
   MadeObject made;
   const size_t known = std::min(name.host_known, name.host_parent.size());
-  made.folder.reset(sys::OpenAt2(AT_FDCWD, name.host_parent.substr(0, known).c_str(), O_PATH | O_DIRECTORY, 0,
-                                 RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  made.folder = OpenKnown(name.host_parent.substr(0, known));
   if (!made.folder.valid()) return {};
   std::string rest = name.host_parent.substr(known) + "/" + LastOf(name.path);
   sys::UniqueFd above;  // the folder that holds made.folder, once that is one made since
@@ -68,6 +94,7 @@ CoverKeeper::CoverKeeper(CoverKeeper&& other) noexcept
       records_(std::exchange(other.records_, nullptr)),
       holds_opens_(other.holds_opens_),
       guard_died_(other.guard_died_),
+      done_(other.done_),
       events_(std::move(other.events_)),
       move_budget_(other.move_budget_) {}
 
@@ -152,7 +179,10 @@ bool CoverKeeper::OnReady() {
       guard_died_ = true;
       return false;
     }
-    if (message.kind == GuardMessageKind::kDone) return true;  // dismissed; its end of the socket closes next
+    if (message.kind == GuardMessageKind::kDone) {
+      done_ = true;  // dismissed; its end of the socket closes next
+      return true;
+    }
     if (message.kind == GuardMessageKind::kMadeInside && message.index < options_.names.size()) MoveAway(message.index);
   }
 }
@@ -166,13 +196,15 @@ void CoverKeeper::MoveAway(size_t index) {
   event.path = name.path;
   event.rule = name.rule;
   event.how = KeeperHow::kLeft;
-  if (options_.state_folder < 0) {
+  if (!options_.state_folder) {
     event.detail = "no state folder";
+  } else if (Result<int> folder = options_.state_folder(); !folder.ok()) {
+    event.detail = folder.error().Describe();
   } else {
     // A name may be as long as the file system takes; this one has to hold more.
     const std::string as =
         std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
-    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, options_.state_folder, as, move_budget_);
+    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, *folder, as, move_budget_);
         moved.ok()) {
       event.how = KeeperHow::kMoved;
       event.detail = as;
@@ -188,18 +220,16 @@ void CoverKeeper::Dismiss() {
 }
 
 // Until the guard's records are final. Not until it has ended: closing inotify and fanotify groups waits for SRCU grace
-// periods, 8 to 25 ms each, which its exit may spend alone. It is reaped by whoever adopts it, or here if it was quick.
+// periods, 8 to 25 ms each, which its exit may spend alone. It ends when our end of the socket closes, and is reaped by
+// whoever adopts it, or by the destructor.
 void CoverKeeper::AwaitDone() {
   Dismiss();
   GuardMessage message{};
-  for (;;) {
+  while (!done_) {
     ssize_t size = ::recv(socket_.get(), &message, sizeof message, 0);
     if (size < 0 && errno == EINTR) continue;
-    if (size <= 0 || message.kind == GuardMessageKind::kDone) break;
+    done_ = size <= 0 || message.kind == GuardMessageKind::kDone;
   }
-  socket_.reset();
-  if (guard_ > 0) ::waitpid(guard_, nullptr, WNOHANG);
-  guard_ = -1;
 }
 
 std::vector<KeeperEvent> CoverKeeper::Finish() {
@@ -207,6 +237,7 @@ std::vector<KeeperEvent> CoverKeeper::Finish() {
   OnReady();
   if (guard_died_) events_.push_back({KeeperHow::kGuardDied, "", "", 1, 0, 0, ""});
   AwaitDone();
+  KnownFolder known;
   for (size_t i = 0; i < options_.names.size(); ++i) {
     const KeptName& name = options_.names[i];
     const SharedRecord& record = records_[i];
@@ -217,7 +248,8 @@ std::vector<KeeperEvent> CoverKeeper::Finish() {
     if (record.killed != 0) events_.push_back({KeeperHow::kKilled, name.path, name.rule, 1, 0, 0, ""});
     const Origin origin = record.origin;
     // A name that existed before belongs to those outside, unless fanotify says otherwise.
-    if (origin == Origin::kInside || (origin == Origin::kUnknown && !name.existed)) MoveAway(i);
+    const bool ours = origin == Origin::kInside || (origin == Origin::kUnknown && !name.existed);
+    if (ours && !known.Lacks(name)) MoveAway(i);
   }
   return std::move(events_);
 }

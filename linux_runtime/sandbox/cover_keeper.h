@@ -67,7 +67,9 @@ struct KeeperOptions {
   // As root: a host id of this container's alone. The kernel counts groups of inotify and fanotify by user and gives each
   // 128 (fs.inotify.max_user_instances, fs.fanotify.max_user_groups): counted as root's, 64 sandboxes would use them up.
   std::optional<uint32_t> account;
-  int state_folder = -1;  // where objects made from inside are moved to; -1: they stay, covered
+  // The folder that objects made from inside are moved to, made when the first one comes; its owner keeps it open. Empty:
+  // they stay, covered.
+  std::function<Result<int>()> state_folder;
   // Called in the guard's process, which keeps only the descriptors in callback_descriptors.
   std::function<bool(bool frozen)> freeze;  // returns whether it did; empty: can't
   std::function<void()> kill;               // empty: SIGKILL to pidfd, which ends a pid namespace
@@ -130,6 +132,7 @@ class CoverKeeper {
   struct SharedRecord* records_ = nullptr;  // one a name, written by the guard
   bool holds_opens_ = false;
   bool guard_died_ = false;
+  bool done_ = false;  // the guard said that its records are final
   std::vector<KeeperEvent> events_;
   MoveBudget move_budget_;
 };

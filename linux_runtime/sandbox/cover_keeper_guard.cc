@@ -188,6 +188,9 @@ void Guard::Join() {
   sys::UniqueFd mounts(sys::OpenAt(proc, (task + "/ns/mnt").c_str(), O_RDONLY));
   if (mounts.get() < 0) Fail(kOpenProc, mounts.get());
   if (user.get() < 0) Fail(kOpenProc, user.get());
+  // Not what is at / of its mounts: the old root may still lie on top, while the container takes it off.
+  root_.reset(sys::OpenAt(proc, (task + "/root").c_str(), O_PATH | O_DIRECTORY));
+  if (root_.get() < 0) Fail(kOpenProc, root_.get());
   // A container without a user namespace of its own: joining one's own is refused (EINVAL), and not needed.
   if (int error = sys::SetNs(user.get(), CLONE_NEWUSER); error < 0 && error != -EINVAL) Fail(kJoinUser, error);
   int unmapped = -1;
@@ -199,9 +202,9 @@ void Guard::Join() {
   }
   if (int error = sys::SetNs(mounts.get(), CLONE_NEWNS); error < 0) Fail(kJoinMounts, error);
   MakeCovers(mounts.get(), unmapped);
-  int root = sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
-  if (root < 0) Fail(kJoinMounts, root);
-  root_.reset(root);
+  // Nothing of the old root stays in use here.
+  if (int error = sys::Fchdir(root_.get()); error < 0) Fail(kJoinMounts, error);
+  if (int error = static_cast<int>(sys::Check(::chroot("."))); error < 0) Fail(kJoinMounts, error);
   int mountinfo = sys::OpenAt(proc, "self/mountinfo", O_RDONLY);
   if (mountinfo < 0) Fail(kJoinMounts, mountinfo);
   mountinfo_.reset(mountinfo);
@@ -452,6 +455,10 @@ void Guard::Run() {
       // The records are final. Said before exit, which is slow: see CoverKeeper::Finish.
       GuardMessage done{GuardMessageKind::kDone, 0, 0, 0};
       ::send(socket_, &done, sizeof done, MSG_NOSIGNAL);
+      // Not at once: the supervisor would wait for this processor. When it closes its end, nobody waits any more.
+      pollfd closed{socket_, 0, 0};
+      while (::poll(&closed, 1, -1) < 0 && errno == EINTR) {
+      }
       ::_exit(0);
     }
     if (fds[kOrigins].revents != 0) {

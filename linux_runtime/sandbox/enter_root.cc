@@ -1,5 +1,6 @@
 // The new root becomes /.
 #include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -28,11 +29,19 @@ int MoveRoot(int root) {
 
 }  // namespace
 
-int EnterRoot(const Step& step, int root) {
-  if (step.optional) return MoveRoot(root);
+int EnterRoot(const Step& step, int root, int parent) {
+  if (step.optional) {
+    if (int error = MoveRoot(root); error < 0) return error;
+    return step.flags != 0 ? Tell(parent, Word::kRootStands) : 0;
+  }
   if (int error = sys::Fchdir(root); error < 0) return error;
   // With both arguments ".", the old root ends up on top of the new one (pivot_root(2), NOTES), and is taken off.
   if (int error = sys::PivotRoot(".", "."); error < 0) return error;
+  // Whoever waits for the root reaches it through /proc/PID/root. Taking off the old one waits for an RCU grace period, and
+  // nobody else has to.
+  if (step.flags != 0) {
+    if (int error = Tell(parent, Word::kRootStands); error < 0) return error;
+  }
   if (int error = sys::Umount(".", MNT_DETACH); error < 0) return error;
   return sys::Chdir("/");
 }

@@ -44,7 +44,7 @@ enum class Op : uint8_t {
   kPin,            // a folder on the way to a held name becomes a mount point: it can't be renamed or removed inside
   kSealMount,      // the mount at path itself becomes read-only, not what is mounted below
   kEnterRoot,      // pivot_root; the old root is gone
-  kMeetParent,     // the root stands: say so and wait, while the parent starts the keeper of covers
+  kMeetParent,     // the root stands, as kEnterRoot said: wait, while the keeper of covers joins
   kHostname,       // text
   kDomainname,     // text
   kLoopbackUp,     // the network namespace's lo

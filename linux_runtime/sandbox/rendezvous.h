@@ -8,7 +8,7 @@ namespace mxc::sandbox {
 
 enum class Word : uint8_t {
   kGo = 1,      // runtime → child: go on
-  kRootStands,  // the root stands and nothing has entered it yet: a keeper of covers may start
+  kRootStands,  // the root stands at /proc/PID/root and no program has entered it yet: a keeper of covers may join
   kHooks,       // the mounts stand, before pivot_root: time for prestart and createRuntime hooks
   kConsole,     // with the PTY's master
   kListener,    // with the descriptor of a seccomp listener

@@ -1,7 +1,11 @@
 #include "linux_runtime/sandbox/startup.h"
 
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace mxc::sandbox {
 
@@ -10,6 +14,15 @@ bool FillStandardStreams() {
     if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) return false;
   }
   return true;
+}
+
+void PopulateHeap() {
+  constexpr size_t kUsual = 512 * 1024;
+  ::mallopt(M_TOP_PAD, kUsual);
+  // More than the heap has, so that it grows, and less than M_MMAP_THRESHOLD.
+  void* volatile block = ::malloc(120 * 1024);
+  ::free(block);
+  ::madvise(static_cast<char*>(::sbrk(0)) - kUsual, kUsual, MADV_POPULATE_WRITE);
 }
 
 ArgvArea AreaOf(int argc, char** argv) {

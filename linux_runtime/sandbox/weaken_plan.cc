@@ -25,6 +25,9 @@ void RemoveOp(Plan& plan, Op op) {
 void DropKeeper(Plan& plan) {
   plan.guarded.clear();
   RemoveOp(plan, Op::kMeetParent);
+  for (Step& step : plan.steps) {
+    if (step.op == Op::kEnterRoot) step.flags = 0;  // nobody listens
+  }
 }
 
 void WeakenMounts(Plan& plan) {

@@ -207,6 +207,7 @@ void Supervisor::OnStatus() {
 void Supervisor::OnRecord(const sandbox::StatusRecord& record) {
   switch (record.kind) {
     case sandbox::StatusKind::kStarted:
+      if (failed_) return;  // the program's own word comes first
       outcome_.started = true;
       if (options_.on_started) options_.on_started(record.pid);
       return;

@@ -4,6 +4,7 @@
 
 #include "policies/embedded_profiles.h"
 #include "shared/policy/contract_support.h"
+#include "shared/policy/digest.h"
 #include "shared/policy/floor.h"
 #include "shared/policy/read.h"
 #include "shared/policy/resolve.h"
@@ -97,6 +98,10 @@ Result<Prepared> Prepare(const Options& options, Host& host, bool command_option
     caller = std::move(named);
   }
   prepared.effective = MXC_TRY(policy::Resolve(prepared.policy, profiles, floors, caller, command));
+  // A run without a report tells it to nobody.
+  if (options.command != Command::kRun || options.report) {
+    prepared.effective.digest = policy::Digest(prepared.effective);
+  }
   return prepared;
 }
 

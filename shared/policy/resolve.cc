@@ -1,7 +1,6 @@
 #include "shared/policy/resolve.h"
 
 #include "shared/policy/contract_support.h"
-#include "shared/policy/digest.h"
 #include "shared/policy/doors.h"
 #include "shared/policy/environment.h"
 #include "shared/policy/limits.h"
@@ -146,7 +145,6 @@ Result<EffectivePolicy> Resolve(const Policy& policy, const ProfileSet& profiles
 
   effective.paths = MXC_TRY(ResolvePaths(policy, profile, floors, caller, roots, (*effective.rootfs).has_value()));
   MXC_TRY(ResolveEnvironment(policy, profile, floors, caller, effective));
-  effective.digest = Digest(effective);
   return effective;
 }
 

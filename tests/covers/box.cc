@@ -141,7 +141,7 @@ BoxResult RunBox(const std::string& work, const BoxOptions& options, const std::
     if (root) keep.cover_owner = 0;
     keep.kill_on_exposed = options.kill_on_exposed;
     keep.hold_opens = options.hold_opens;
-    keep.state_folder = state.get();
+    keep.state_folder = [&state]() -> Result<int> { return state.get(); };
     for (size_t i = 0; i < options.names.size(); ++i) {
       const std::string& path = options.names[i].path;
       sandbox::KeptName name;

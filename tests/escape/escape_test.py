@@ -180,7 +180,8 @@ def try_door(caller, outside, door):
         return "PASS", f"{strict} ({door.why})"
     weak = attempt(caller, outside, door, "mxc_weakened", holds)
     if not weak.startswith("OPEN: "):
-        if not door.in_kernel:
+        # int 0x80 that ends in SIGSEGV, not in SIGSYS: below this kernel somebody takes no i386 calls.
+        if not door.in_kernel or (door.arguments[0].startswith("i386") and "(signal 11)" in weak):
             return "SKIP", f"this kernel has nothing behind it: {weak}"
         return "FAIL", f"stays shut without {holds}, so the test proves nothing: {weak}"
     return "PASS", f"{strict}; without {holds} {weak}"

@@ -24,6 +24,7 @@ using sandbox::SeccompProgram;
 
 constexpr uint64_t kHigh = 0x100000000;
 constexpr long kSigsys = kKilled - SIGSYS;
+constexpr long kSigsegv = kKilled - SIGSEGV;
 constexpr long kSameAsWithout = -300000;  // the filter must not be noticed
 
 std::vector<unsigned> Users() {
@@ -83,7 +84,10 @@ void Check(const std::vector<const SeccompProgram*>& programs, const std::vector
           user, [] { return 0L; }, c.call);
       long with = InChild(
           user, [&] { return Install(programs); }, c.call);
-      CHECK(with == (c.expected == kSameAsWithout ? without : c.expected));
+      // Under some hypervisors `int $0x80` faults before the kernel sees a call.
+      const bool no_such_call = c.expected == kSigsys && without == kSigsegv;
+      if (no_such_call) std::printf("left undecided: %s: this machine takes no i386 calls\n", c.what.c_str());
+      CHECK(with == (c.expected == kSameAsWithout || no_such_call ? without : c.expected));
       differs |= without != c.expected;
     }
     bool refusal = c.expected == -EPERM || c.expected == -ENOSYS || c.expected == -EAFNOSUPPORT ||

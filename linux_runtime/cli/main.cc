@@ -67,7 +67,8 @@ int Main(int argc, char** argv) {
   }
   Result<std::string> text = Look(options, host);
   if (!text.ok()) return PrintError(text.error(), options.color);
-  if (::fwrite(text->data(), 1, text->size(), stdout) != text->size() || ::fflush(stdout) != 0) {
+  const size_t written = ::fwrite(text->data(), 1, text->size(), stdout);
+  if (written != text->size() || ::fflush(stdout) != 0) {
     return PrintError(Error(Code::kSystem, "write to standard output failed"), options.color);
   }
   return 0;

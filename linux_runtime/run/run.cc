@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -29,7 +31,9 @@ constexpr char kGroupPrefix[] = "mxc-";
 
 // "mxc-PID-…": whose supervisor is gone is nobody's.
 bool SupervisorLives(const std::string& group) {
-  int pid = ::atoi(group.c_str() + sizeof kGroupPrefix - 1);
+  const std::string_view number = std::string_view(group).substr(std::min(group.size(), sizeof kGroupPrefix - 1));
+  int pid = 0;
+  std::from_chars(number.data(), number.data() + number.size(), pid);
   return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH);
 }
 
@@ -209,8 +213,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
   plan.terminal = plan.terminal_streams != 0;
 
-  std::optional<sandbox::KeeperOptions> watched =
-      MXC_TRY(PlanKeeper(plan, extension, context.privileged, held));
+  std::optional<sandbox::KeeperOptions> watched = MXC_TRY(PlanKeeper(plan, extension, context.privileged, held));
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();

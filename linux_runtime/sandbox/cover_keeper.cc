@@ -39,7 +39,8 @@ class KnownFolder {
     const size_t start = rest.find_first_not_of('/');
     const std::string first = rest.substr(start, rest.find('/', start) - start);
     struct stat stat {};
-    return folder_.valid() && ::fstatat(folder_.get(), first.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    return folder_.valid() && ::fstatat(folder_.get(), first.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0 &&
+           errno == ENOENT;
   }
 
  private:
@@ -204,8 +205,7 @@ void CoverKeeper::MoveAway(size_t index) {
     // A name may be as long as the file system takes; this one has to hold more.
     const std::string as =
         std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
-    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, *folder, as, move_budget_);
-        moved.ok()) {
+    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, *folder, as, move_budget_); moved.ok()) {
       event.how = KeeperHow::kMoved;
       event.detail = as;
     } else {

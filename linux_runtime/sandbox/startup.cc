@@ -17,10 +17,10 @@ bool FillStandardStreams() {
 }
 
 void PopulateHeap() {
-  constexpr size_t kUsual = 512 * 1024;
+  constexpr size_t kUsual = size_t{512} * 1024;
   ::mallopt(M_TOP_PAD, kUsual);
   // More than the heap has, so that it grows, and less than M_MMAP_THRESHOLD.
-  void* volatile block = ::malloc(120 * 1024);
+  void* volatile block = ::malloc(size_t{120} * 1024);
   ::free(block);
   ::madvise(static_cast<char*>(::sbrk(0)) - kUsual, kUsual, MADV_POPULATE_WRITE);
 }

@@ -181,10 +181,11 @@ void Supervisor::KillEverything() {
     loop_.Stop();
     return;
   }
-  if (options_.kill_all)
+  if (options_.kill_all) {
     options_.kill_all();
-  else
+  } else {
     Send(SIGKILL);
+  }
   kill_timer_ = loop_.After(kKillAgain, [this] { KillEverything(); });
 }
 
@@ -253,10 +254,11 @@ void Supervisor::OnFirstProcessGone() {
     outcome_.max_rss_kib = static_cast<uint64_t>(usage.ru_maxrss);
     End();
   }
-  if (relay_)
+  if (relay_) {
     relay_->Drain([this] { loop_.Stop(); });
-  else
+  } else {
     loop_.Stop();
+  }
 }
 
 }  // namespace mxc::supervise

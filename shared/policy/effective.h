@@ -71,7 +71,8 @@ struct EffectivePolicy {
   Sourced<std::string> hostname;
   std::string profile;  // name of the profile that gave the defaults
   bool sysfs = false;   // the profile asks for the CPU and NUMA part of /sys, read-only
-  std::string digest;   // "sha256:…" over the canonical form (digest.h), where somebody wants it; Resolve leaves it empty
+  std::string
+      digest;  // "sha256:…" over the canonical form (digest.h), where somebody wants it; Resolve leaves it empty
 };
 
 }  // namespace mxc::policy

@@ -71,7 +71,7 @@ void Host::Serve(int milliseconds) const {
     const long left = milliseconds - (now.tv_sec - start.tv_sec) * 1000 - (now.tv_nsec - start.tv_nsec) / 1000000;
     if (left <= 0) return;
     pollfd wait{keeper != nullptr ? keeper->descriptor() : -1, POLLIN, 0};
-    if (::poll(&wait, 1, static_cast<int>(left)) > 0 && !keeper->OnReady()) return;
+    if (::poll(&wait, 1, static_cast<int>(left)) > 0 && keeper != nullptr && !keeper->OnReady()) return;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "tests/covers/box.h"
@@ -405,11 +406,10 @@ TEST_CASE("the guard's death ends the container") {
                 // The guard is the other child of this process.
                 for (const auto& entry : fs::directory_iterator("/proc/self/task/" + std::to_string(::getpid()))) {
                   if (entry.path().filename() != "children") continue;
-                  FILE* children = ::fopen(entry.path().c_str(), "r");
-                  for (int pid; ::fscanf(children, "%d", &pid) == 1;) {
+                  std::ifstream children(entry.path());
+                  for (int pid = 0; children >> pid;) {
                     if (pid != host.pid) ::kill(pid, SIGKILL);
                   }
-                  ::fclose(children);
                 }
                 if (!EndsSoon(host)) out += "not killed\n";
               });

@@ -94,10 +94,11 @@ void Check(const std::vector<const SeccompProgram*>& programs, const std::vector
                    c.expected == -EPROTONOSUPPORT || c.expected == kSigsys;
     if (!refusal || differs) continue;
     // An ordinary user is refused much by the kernel itself; as root the same cases are decided.
-    if (c.natural_differs && ::geteuid() == 0)
+    if (c.natural_differs && ::geteuid() == 0) {
       CHECK_MESSAGE(differs, "this call fails alike without the filter, so the case shows nothing");
-    else
+    } else {
       std::printf("left undecided: %s fails alike here without a filter\n", c.what.c_str());
+    }
   }
 }
 
@@ -220,9 +221,11 @@ std::vector<Case> ProcessCases() {
       {"mseal", kSameAsWithout, [] { return Raw(462, 1, 1, ~0ul); }},
       {"cachestat", kSameAsWithout, [] { return Raw(451, -1, 0, 0, 0); }},
   };
-  for (uint64_t request : {0x5412, 0x541c, 0x541d, 0x5423})
-    for (uint64_t high : {uint64_t{0}, kHigh, uint64_t{1} << 63})
+  for (uint64_t request : {0x5412, 0x541c, 0x541d, 0x5423}) {
+    for (uint64_t high : {uint64_t{0}, kHigh, uint64_t{1} << 63}) {
       cases.push_back({"terminal injection", -EPERM, [=] { return Raw(SYS_ioctl, -1, high | request, 0); }});
+    }
+  }
   for (uint64_t request : {0x5401, 0x5413, 0x541b, 0x5411, 0x5422, 0x5424})
     cases.push_back({"other requests", -EBADF, [=] { return Raw(SYS_ioctl, -1, request, 0); }, false});
   return cases;
@@ -330,7 +333,7 @@ TEST_CASE("the guard holds under a caller's list that allows everything, and und
   auto no_seccomp = sandbox::CompileSeccomp(open);
   REQUIRE(everything.ok());
   REQUIRE(no_seccomp.ok());
-  for (const SeccompProgram* own : {&*everything, &*no_seccomp})
+  for (const SeccompProgram* own : {&*everything, &*no_seccomp}) {
     Check({&guard, own},
           {{"vsock", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, AF_VSOCK, 1, 0)); }, false},
            {"vsock, high bits", -EAFNOSUPPORT, [] { return CloseAndZero(Raw(SYS_socket, kHigh | AF_VSOCK, 1, 0)); },
@@ -340,6 +343,7 @@ TEST_CASE("the guard holds under a caller's list that allows everything, and und
            {"x32", -ENOSYS, [] { return Raw(0x40000000 | SYS_socket, AF_VSOCK, 1, 0); }, false},
            {"tcp", 0, [] { return CloseAndZero(Raw(SYS_socket, AF_INET, SOCK_STREAM, 0)); }, false},
            {"packet", kSameAsWithout, [] { return CloseAndZero(Raw(SYS_socket, AF_PACKET, SOCK_RAW, 0)); }}});
+  }
 }
 
 // 0: the program ended well under the list.
@@ -379,10 +383,11 @@ TEST_CASE("shells and Python's threads, processes, sockets and event loops run u
     CAPTURE(profile.name);
     std::string name(profile.name);
     CHECK(RunUnder(name.c_str(), shell, "/bin/sh") == 0);
-    if (::access("/usr/bin/python3", X_OK) == 0)
+    if (::access("/usr/bin/python3", X_OK) == 0) {
       CHECK(RunUnder(name.c_str(), python, "/usr/bin/python3") == 0);
-    else
+    } else {
       std::printf("left out: python3 is not installed\n");
+    }
   }
   if (::geteuid() != 0) std::printf("left out: the part as root\n");
 }

@@ -132,7 +132,10 @@ TEST_CASE("Ctrl-C goes to the program's terminal, not to us") {
 }
 
 TEST_CASE("the window's size is there at the start and when it changes") {
-  Session session("stty size; trap 'stty size; exit 0' WINCH; echo up; while :; do read line; done");
+  // This program starts before the relay does, which the one of a container doesn't.
+  Session session(
+      "while [ \"$(stty size)\" = '0 0' ]; do :; done; stty size; "
+      "trap 'stty size; exit 0' WINCH; echo up; while :; do read line; done");
   bool resized = false;
   session.on_seen = [&] {
     if (resized || !session.Has("up")) return;

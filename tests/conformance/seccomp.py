@@ -105,9 +105,12 @@ def calls_of_another_one_are_not_let_through(box):
     """With the own architecture alone named, the gate of another must not lead around the list."""
     if os.uname().machine != "x86_64":
         raise Skip("it is tried on x86_64")
-    contains(box.run("probe", "foreign").out, "foreign 1\n", "output without a list")
-    rules(box, rule("getppid"))
     box.process["args"] = ["probe", "foreign"]
+    without = box.try_run()
+    if without.code == 128 + signal.SIGSEGV:
+        raise Skip("this machine takes no i386 calls: its hypervisor makes a fault of the gate")
+    contains(without.out, "foreign 1\n", "output without a list")
+    rules(box, rule("getppid"))
     ended = box.try_run()
     check("foreign 1\n" not in ended.out, f"the call went through: {ended.out!r}")
     equal(host.status_field(box.run("cat", "/proc/self/status").out, "Seccomp"), "2", "seccomp mode")

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,8 +32,10 @@ long Raw(long number, Args... args) {
 inline long InChild(unsigned uid, const std::function<long()>& confine, const std::function<long()>& action) {
   int ends[2];
   if (::pipe(ends) != 0) return kSetup - errno;
+  (void)::fflush(nullptr);
   pid_t child = ::fork();
   if (child == 0) {
+    (void)::signal(SIGSEGV, SIG_DFL);  // the test framework's handler would report a failed case
     long value = 0;
     if (uid != 0 &&
         (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0))

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "linux_runtime/container/hooks.h"
+#include "linux_runtime/container/keeper.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/intel_rdt.h"
@@ -160,6 +161,7 @@ Result<std::vector<std::string>> Container::Delete(bool force) {
         .WithHint("kill it first, or delete it with --force");
   }
   MXC_TRY(EndProcesses());
+  Append(warnings, KeeperReport(entry_));
   Result<oci::Spec> spec = ReadSpec();
   if (spec.ok()) {
     Append(warnings, LeaveIntelRdt(*spec, state_.id));

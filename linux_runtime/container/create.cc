@@ -8,9 +8,12 @@
 
 #include "linux_runtime/container/entrance.h"
 #include "linux_runtime/container/hooks.h"
+#include "linux_runtime/container/keeper.h"
+#include "linux_runtime/container/landlock_rules.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/host/wsl.h"
 #include "linux_runtime/sandbox/build_plan.h"
+#include "linux_runtime/sandbox/keeper_plan.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/seccomp_listener.h"
 #include "linux_runtime/sys/error.h"
@@ -24,6 +27,7 @@ namespace mxc::container {
 namespace {
 
 constexpr char kConfigFile[] = "config.json";
+constexpr char kWatchNames[] = "watch denied and protected names";
 
 int64_t UnixMicroseconds() {
   timespec now{};
@@ -99,7 +103,9 @@ class Creation {
   std::optional<cgroup::BundleGroup> group_;
   std::optional<GroupEntrance> entrance_;
   sandbox::Plan plan_;
+  std::optional<sandbox::KeeperOptions> watched_;
   sandbox::Launched launched_;
+  std::optional<Keeper> keeper_;
   std::vector<std::string> warnings_;
   bool hooks_ran_ = false;
   bool committed_ = false;
@@ -201,12 +207,11 @@ Result<void> Creation::MakePlan() {
   context.cgroup_mounts = &mounts;
   plan_ = MXC_TRY(sandbox::BuildPlan(spec_, extension_, context));
   plan_.bundle.preserved = options_.preserve_fds + options_.listen_fds;
-  if (!plan_.guarded.empty()) {
-    return Error(
-        Code::kUnsupported,
-        "/annotations: dev.mxc.denied and dev.mxc.protect need a process that keeps them up, which containers of "
-        "plain bundles don't have yet");
-  }
+  if (plan_.use_landlock) MXC_TRY(entry_->WriteFile(kLandlockFile, WriteLandlockRules(plan_.landlock)));
+  watched_ = sandbox::PlanKeeper(plan_, extension_, context.privileged);
+  // A host id of this container's alone, if it has any.
+  const bool own_ids = watched_ && context.privileged && !plan_.uid_map.empty() && plan_.uid_map[0].outside != 0;
+  if (own_ids) watched_->account = plan_.uid_map[0].outside;
   return {};
 }
 
@@ -214,6 +219,12 @@ Result<void> Creation::Start() {
   if (options_.wait_for_start) MXC_TRY(MakeStartFifos(*entry_, plan_));
   launched_ = MXC_TRY(sandbox::Launch(plan_, options_.argv));
   state_.process.pid = launched_.pid;
+  if (watched_) {
+    watched_->pid = launched_.pid;
+    watched_->pidfd = launched_.pidfd.get();
+    keeper_.emplace(MXC_TRY_AS(kWatchNames, Keeper::Start(*std::move(watched_), *entry_, sandbox::IsPrivileged(),
+                                                          options_.runtime_directory)));
+  }
   if (std::optional<ProcessLook> look = LookAtProcess(launched_.pid)) state_.process.start_ticks = look->start_ticks;
   if (plan_.bundle.state_creating >= 0) {
     MXC_TRY(FillStateFile(plan_.bundle.state_creating, OciState(state_, Status::kCreating, false)));
@@ -256,6 +267,9 @@ Result<void> Creation::TakeConsole(sys::UniqueFd master) {
 
 Result<void> Creation::Listen(sandbox::Word word, sys::UniqueFd fd, bool* ready) {
   switch (word) {
+    case sandbox::Word::kRootStands:
+      MXC_TRY_AS(kWatchNames, keeper_->Join());
+      return launched_.Continue();
     case sandbox::Word::kHooks:
       MXC_TRY(RunRuntimeHooks());
       return launched_.Continue();
@@ -285,6 +299,7 @@ Result<void> Creation::Converse() {
 }
 
 Result<void> Creation::Commit() {
+  if (keeper_) MXC_TRY_AS(kWatchNames, keeper_->Release());
   MXC_TRY(entry_->AppendState(ProcessLine(state_)));
   if (!options_.pid_file.empty()) MXC_TRY(WritePidFile(options_.pid_file, launched_.pid));
   MXC_TRY(launched_.Continue());

@@ -29,7 +29,8 @@ struct CreateOptions {
   bool new_keyring = true;
   bool wait_for_start = true;
   cgroup::ManagerKind manager = cgroup::ManagerKind::kCgroupfs;
-  std::string seccomp_cache;  // folder for compiled filters; "": none
+  std::string seccomp_cache;      // folder for compiled filters; "": none
+  std::string runtime_directory;  // the value of XDG_RUNTIME_DIR, or ""
   sandbox::ArgvArea argv;
 };
 

@@ -2,6 +2,7 @@
 
 #include "linux_runtime/container/create.h"
 #include "linux_runtime/container/entrance.h"
+#include "linux_runtime/container/landlock_rules.h"
 #include "linux_runtime/container/started.h"
 #include "linux_runtime/host/wsl.h"
 #include "linux_runtime/sandbox/build_plan.h"
@@ -116,9 +117,16 @@ Result<sandbox::Launched> Exec(const Container& container, const ExecOptions& op
   context.landlock_abi = sys::LandlockAbi();
   context.seccomp_cache = options.seccomp_cache;
   context.cgroup_tasks = entrance.files();
-  sandbox::Plan plan = MXC_TRY(
-      sandbox::BuildExecPlan(spec, extension, context,
-                             {first->get(), MXC_TRY(OtherNamespaces(container.state().process.pid)), "container's"}));
+  std::optional<sandbox::LandlockPlan> landlock;
+  if (extension.landlock && extension.landlock->enabled) {
+    Result<std::string> rules = container.entry().ReadFile(kLandlockFile);
+    // Without any, this kernel had none to give when the container was made.
+    if (rules.ok()) landlock = MXC_TRY(ReadLandlockRules(*rules));
+    if (!rules.ok() && rules.error().code() != Code::kNotFound) return std::move(rules).error();
+  }
+  sandbox::Plan plan = MXC_TRY(sandbox::BuildExecPlan(
+      spec, extension, context, {first->get(), MXC_TRY(OtherNamespaces(container.state().process.pid)), "container's"},
+      landlock ? &*landlock : nullptr));
   plan.bundle.preserved = options.preserve_fds;
   // The namespaces were looked at by number: still those of the process that the pidfd holds?
   if (!container.OpenProcess()) return Error(Code::kRefused, "container not running: " + container.state().id);

@@ -3,6 +3,8 @@
 //   ROOT/ID/state         state.h; only ever appended to
 //   ROOT/ID/config.json   the configuration that the container was made from
 //   ROOT/ID/start         fifo: a byte lets the container's first process go on to its program
+//   ROOT/ID/landlock      landlock_rules.h, of a container that has such rules
+//   ROOT/ID/keeper        keeper.h, of a container with denied or protected names
 //   ROOT/ID/started       fifo: what went wrong on that way; its end when the program runs
 //
 // The folder itself carries the lock (flock(2)): who changes a container holds it, and the kernel gives it back when a

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -14,9 +13,11 @@
 #include "linux_runtime/cgroup/sweep.h"
 #include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
+#include "linux_runtime/run/run_name.h"
 #include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/cover_keeper.h"
+#include "linux_runtime/sandbox/keeper_plan.h"
 #include "linux_runtime/sandbox/launch.h"
 #include "linux_runtime/supervise/loop.h"
 #include "linux_runtime/supervise/supervise.h"
@@ -26,22 +27,6 @@
 
 namespace mxc::run {
 namespace {
-
-constexpr char kGroupPrefix[] = "mxc-";
-
-// "mxc-PID-…": whose supervisor is gone is nobody's.
-bool SupervisorLives(const std::string& group) {
-  const std::string_view number = std::string_view(group).substr(std::min(group.size(), sizeof kGroupPrefix - 1));
-  int pid = 0;
-  std::from_chars(number.data(), number.data() + number.size(), pid);
-  return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH);
-}
-
-std::string GroupName() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return kGroupPrefix + std::to_string(::getpid()) + "-" + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000);
-}
 
 // One run's resources in the order in which they are taken; destroyed in the reverse one.
 struct Held {
@@ -64,7 +49,7 @@ Result<void> MakeGroup(const oci::Spec& spec, const RunOptions& options, Held& h
   held.limits = MXC_TRY(cgroup::LimitsFrom(*spec.linux.resources));
   if (held.limits == cgroup::Limits{}) return {};
   held.hierarchy = options.cgroups != nullptr ? *options.cgroups : cgroup::Hierarchy::Probe();
-  held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, GroupName(), held.limits));
+  held.group = MXC_TRY_AS("limit the sandbox's resources", cgroup::Create(*held.hierarchy, NewRunName(), held.limits));
   return {};
 }
 
@@ -76,30 +61,6 @@ sandbox::PlanContext Context(const RunOptions& options) {
   context.landlock_abi = sys::LandlockAbi();
   context.seccomp_cache = options.cache_directory;
   return context;
-}
-
-// All of it before the first fork: after one, each page that is written is copied.
-Result<std::optional<sandbox::KeeperOptions>> PlanKeeper(const sandbox::Plan& plan, const oci::Extension& extension,
-                                                         bool privileged, Held& held) {
-  if (plan.guarded.empty()) return std::optional<sandbox::KeeperOptions>();
-  sandbox::KeeperOptions options;
-  if (privileged) options.cover_owner = CoverOwner(plan);
-  options.kept_covers = plan.covers;
-  if (privileged && extension.identity == oci::Identity::kCaller) options.account = held.ids.base;
-  options.kill_on_exposed = extension.on_exposed == oci::OnExposed::kKill;
-  options.state_folder = [&held]() -> Result<int> {
-    if (!held.moved) held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, GroupName())));
-    return held.moved->fd();
-  };
-  for (const sandbox::GuardedPath& guarded : plan.guarded) {
-    // Of a name several folders deep that doesn't exist yet, `host_parent` is the part that does.
-    const size_t folders = guarded.name.rfind('/');
-    std::string parent = guarded.host_parent;
-    if (folders != std::string::npos) parent += (parent == "/" ? "" : "/") + guarded.name.substr(0, folders);
-    options.names.push_back(
-        {guarded.path, std::move(parent), guarded.rule, guarded.protect, guarded.exists, guarded.host_parent.size()});
-  }
-  return std::optional(std::move(options));
 }
 
 // Starts the guard, which gets ready while the container builds its root; once that stands, watches what must stay denied
@@ -213,7 +174,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
   plan.terminal = plan.terminal_streams != 0;
 
-  std::optional<sandbox::KeeperOptions> watched = MXC_TRY(PlanKeeper(plan, extension, context.privileged, held));
+  std::optional<sandbox::KeeperOptions> watched = sandbox::PlanKeeper(plan, extension, context.privileged);
+  if (watched) {
+    if (context.privileged && extension.identity == oci::Identity::kCaller) watched->account = held.ids.base;
+    watched->state_folder = [&held]() -> Result<int> {
+      if (!held.moved) held.moved.emplace(MXC_TRY(MovedFolder::Make(held.state, NewRunName())));
+      return held.moved->fd();
+    };
+  }
 
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
   if (held.group) held.group->CloseJoinFds();
@@ -239,8 +207,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     if (std::exchange(settled, true)) return;
     plan.CloseDescriptors();
     if (options.describe) Describe(result.report, spec, extension, plan, held);
-    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kGroupPrefix, SupervisorLives);
-    SweepMovedFolders(held.state, SupervisorLives);
+    if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kRunPrefix, RunLives);
+    SweepMovedFolders(held.state, RunLives);
   };
 
   supervise::Outcome outcome;

@@ -14,15 +14,15 @@ namespace {
 constexpr std::string_view kMovedPrefix = "moved-";
 }  // namespace
 
+std::string StateFolderPath(bool privileged, const std::string& runtime_directory) {
+  if (privileged) return "/run/mxc";
+  if (runtime_directory.starts_with('/')) return runtime_directory + "/mxc";
+  return "/tmp/mxc-" + std::to_string(::geteuid());
+}
+
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory) {
   StateFolder folder;
-  if (privileged) {
-    folder.path = "/run/mxc";
-  } else if (runtime_directory.starts_with('/')) {
-    folder.path = runtime_directory + "/mxc";
-  } else {
-    folder.path = "/tmp/mxc-" + std::to_string(::geteuid());
-  }
+  folder.path = StateFolderPath(privileged, runtime_directory);
   constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
   int fd = sys::OpenAt(AT_FDCWD, folder.path.c_str(), kFlags);
   if (fd == -ENOENT) {

@@ -14,9 +14,11 @@ struct StateFolder {
   sys::UniqueFd fd;
 };
 
+// runtime_directory: the value of XDG_RUNTIME_DIR, or "".
+std::string StateFolderPath(bool privileged, const std::string& runtime_directory);
+
 // Makes the folder with mode 0700 if it isn't there. Errors: kRefused when it is a link, belongs to somebody else or may
 // be written by others, since then somebody else decides what we find there.
-// runtime_directory: the value of XDG_RUNTIME_DIR, or "".
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory);
 
 // A folder for what a run moves out of a work tree, below the state folder. Removed again when nothing came into it;

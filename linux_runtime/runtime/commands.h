@@ -15,6 +15,7 @@ struct Context {
   const container::Store& store;
   const Log& log;
   std::string seccomp_cache;
+  std::string runtime_directory;  // the value of XDG_RUNTIME_DIR, or ""
   sandbox::ArgvArea argv;
 };
 

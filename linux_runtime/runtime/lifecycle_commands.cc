@@ -33,12 +33,18 @@ Result<container::CreateOptions> CreationOptions(const Context& context) {
   creation.new_keyring = !options.no_new_keyring;
   creation.manager = options.manager;
   creation.seccomp_cache = context.seccomp_cache;
+  creation.runtime_directory = context.runtime_directory;
   creation.argv = context.argv;
   return creation;
 }
 
 void Warn(const Context& context, const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) context.log.Warn(warning);
+}
+
+// Of a container that is gone: nobody reads its streams any more, and where things were moved has to be said somewhere.
+void Tell(const Context& context, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) context.log.Tell(warning);
 }
 
 }  // namespace
@@ -87,7 +93,7 @@ Result<int> RunCommand(const Context& context) {
   if (status.ok() && (context.options.keep || context.options.detach)) return status;
   Result<std::vector<std::string>> warnings = container::ForceDelete(context.store, id);
   if (!status.ok()) return status;
-  Warn(context, MXC_TRY(std::move(warnings)));
+  Tell(context, MXC_TRY(std::move(warnings)));
   return status;
 }
 
@@ -107,11 +113,11 @@ Result<int> KillCommand(const Context& context) {
 
 Result<int> DeleteCommand(const Context& context) {
   if (context.options.force) {
-    Warn(context, MXC_TRY(container::ForceDelete(context.store, context.options.id)));
+    Tell(context, MXC_TRY(container::ForceDelete(context.store, context.options.id)));
     return 0;
   }
   container::Container container = MXC_TRY(container::Container::LoadLocked(context.store, context.options.id));
-  Warn(context, MXC_TRY(container.Delete(false)));
+  Tell(context, MXC_TRY(container.Delete(false)));
   return 0;
 }
 

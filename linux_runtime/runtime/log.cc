@@ -54,4 +54,11 @@ void Log::Fail(const Error& error) const {
   sys::Write(2, text.data(), text.size());
 }
 
+void Log::Tell(const std::string& message) const {
+  Warn(message);
+  if (!options_.file.empty()) return;
+  const std::string text = "mxc-runtime: " + EscapeText(message) + "\n";
+  sys::Write(2, text.data(), text.size());
+}
+
 }  // namespace mxc::runtime

@@ -22,6 +22,8 @@ class Log {
   // Into the log only: standard error may be the container's. Of commands that succeed: podman takes a log for the one
   // error that a command failed with.
   void Warn(const std::string& message) const { Append("warning", message); }
+  // Into the log, and without one on standard error.
+  void Tell(const std::string& message) const;
   void Debug(const std::string& message) const {
     if (options_.debug) Append("debug", message);
   }

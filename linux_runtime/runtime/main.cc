@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/runtime/commands.h"
 #include "linux_runtime/runtime/inherited.h"
 #include "linux_runtime/runtime/own_program.h"
@@ -16,12 +17,9 @@ namespace {
 
 constexpr int kFailed = 1, kExecFailed = 255;
 
-// Root of a user namespace (podman's, rootless) keeps its state where its user may.
-std::string DefaultBase() {
-  if (sandbox::IsPrivileged()) return "/run/mxc";
-  const char* runtime = ::getenv("XDG_RUNTIME_DIR");
-  if (runtime != nullptr && runtime[0] == '/') return std::string(runtime) + "/mxc";
-  return "/tmp/mxc-" + std::to_string(::geteuid());
+std::string RuntimeDirectory() {
+  const char* value = ::getenv("XDG_RUNTIME_DIR");
+  return value == nullptr ? "" : value;
 }
 
 Result<int> RunOne(const Context& context) {
@@ -74,9 +72,11 @@ Result<int> Run(const Options& options, const Log& log, const sandbox::ArgvArea&
     default:
       break;
   }
-  const std::string base = DefaultBase();
+  const std::string runtime_directory = RuntimeDirectory();
+  // Root of a user namespace (podman's, rootless) keeps its state where its user may.
+  const std::string base = run::StateFolderPath(sandbox::IsPrivileged(), runtime_directory);
   container::Store store = MXC_TRY(container::Store::Open(options.root.empty() ? base + "/containers" : options.root));
-  return RunOne({options, store, log, base + "/filters", argv});
+  return RunOne({options, store, log, base + "/filters", runtime_directory, argv});
 }
 
 int Main(int argc, char** argv) {

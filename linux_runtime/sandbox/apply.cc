@@ -216,15 +216,6 @@ int OpenConsole(int parent, unsigned streams) {
   return 0;
 }
 
-// Standard streams aside; `kept` is close-on-exec.
-int CloseAllBut(int kept) {
-  if (Without("close-range")) return 0;
-  if (kept > 3) {
-    if (int error = sys::CloseRange(3, static_cast<unsigned>(kept) - 1, 0); error < 0) return error;
-  }
-  return sys::CloseRange(static_cast<unsigned>(kept) + 1, ~0u, 0);
-}
-
 // The mounts stand, and the old root is still there: hooks may change what is in the new one.
 void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint32_t step) {
   if (plan.bundle.runtime_hooks) {
@@ -243,7 +234,8 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
   if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent, plan.terminal_streams));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
-  check(kStepDescriptors, CloseAllBut(status));
+  int kept[] = {status};
+  if (!Without("close-range")) check(kStepDescriptors, sys::CloseAllBut(3, kept));
   if (int error = sys::Chdir(plan.cwd); error < 0) {
     if (plan.cwd_required) Fail(status, kStepChdir, error);
     check(kStepChdir, sys::Chdir("/"));

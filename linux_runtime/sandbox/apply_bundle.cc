@@ -4,7 +4,6 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
-#include <algorithm>
 #include <array>
 
 #include "linux_runtime/sandbox/apply.h"
@@ -48,21 +47,6 @@ int OpenSlave(const Plan& plan, int master, RootState& state) {
     if (int error = static_cast<int>(sys::Check(::ioctl(slave, TIOCSWINSZ, &size))); error < 0) return error;
   }
   return 0;
-}
-
-// Closes everything but the standard streams, the descriptors that the program is given, and `kept`. What is kept is
-// close-on-exec and no folder, so that no path can lead out through /proc/self/fd (CVE-2024-21626).
-int CloseRest(unsigned preserved, std::array<int, 6> kept) {
-  std::sort(kept.begin(), kept.end());
-  unsigned from = 3 + preserved;
-  for (int fd : kept) {
-    if (fd < 0 || static_cast<unsigned>(fd) < from) continue;
-    if (static_cast<unsigned>(fd) > from) {
-      if (int error = sys::CloseRange(from, static_cast<unsigned>(fd) - 1, 0); error < 0) return error;
-    }
-    from = static_cast<unsigned>(fd) + 1;
-  }
-  return sys::CloseRange(from, ~0u, 0);
 }
 
 // The runtime writes the state down and lets go; from then on the container lives by itself.
@@ -111,8 +95,11 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
     check(kStepConsole, static_cast<int>(sys::Check(::ioctl(state.console, TIOCSCTTY, 0))));
     for (int fd = 0; fd <= 2; ++fd) check(kStepConsole, static_cast<int>(sys::Check(::dup2(state.console, fd))));
   }
-  check(kStepDescriptors, CloseRest(bundle.preserved, {status, descriptors.parent, bundle.start_fifo,
-                                                       bundle.start_status, bundle.state_created, bundle.hook_output}));
+  // The standard streams stay, and what the program is given. The others that stay are close-on-exec and no folders, so
+  // that no path can lead out through /proc/self/fd (CVE-2024-21626).
+  std::array kept = {
+      status, descriptors.parent, bundle.start_fifo, bundle.start_status, bundle.state_created, bundle.hook_output};
+  check(kStepDescriptors, sys::CloseAllBut(3 + bundle.preserved, kept));
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the runtime's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
   const Settled settled = SettleProcess(plan);

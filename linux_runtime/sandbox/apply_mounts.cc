@@ -251,7 +251,8 @@ int ApplyMountStep(const Step& step, RootState& state) {
     case Op::kMqueue:
       return MountNew(step, state, "mqueue");
     case Op::kMakeCovers:
-      return MakeCoversInside(&state.covers, kStash);
+      if (int error = MakeCoversInside(&state.covers, kStash); error < 0) return error;
+      return state.covers.weak && !step.optional ? -EOPNOTSUPP : 0;
     case Op::kCover:
       return Cover(step, state);
     case Op::kMask:

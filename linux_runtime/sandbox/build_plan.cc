@@ -176,14 +176,16 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
   if (!context.privileged) {
     Step step;
     step.op = Op::kMakeCovers;
+    step.optional = !context.bundle;
     plan.steps.insert(plan.steps.begin() + static_cast<ptrdiff_t>(first_mount), step);
     return {};
   }
   // The host's own ids inside: every owner has an id there, so a mount of the cover that shows it none has to do.
-  sys::UniqueFd unmapped((plan.namespaces & CLONE_NEWUSER) == 0 ? MakeUnmappedNamespace() : -1);
-  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : CoverOwner(plan), unmapped.get());
-  if (error == -EINVAL && unmapped.valid())
-    error = MakeCoverBase(&plan.covers, CoverOwner(plan), -1);  // before Linux 6.3
+  const CoverIdentity identity = IdentityOfCovers(plan);
+  sys::UniqueFd unmapped(identity.unmapped ? MakeUnmappedNamespace() : -1);
+  int error = MakeCoverBase(&plan.covers, unmapped.valid() ? 0 : identity.owner, unmapped.get());
+  if (error == -EINVAL && unmapped.valid() && !context.bundle)
+    error = MakeCoverBase(&plan.covers, identity.owner, -1);  // before Linux 6.3, where the program has no capability
   if (error >= 0) {
     error = SplitCovers(&plan.covers, nullptr);
     if (error == -EINVAL) error = 0;  // before Linux 6.15 the child copies it
@@ -197,7 +199,17 @@ Result<void> PlanCovers(Plan& plan, const PlanContext& context, size_t first_mou
 
 }  // namespace
 
-uint32_t CoverOwner(const Plan& plan) { return (plan.namespaces & CLONE_NEWUSER) != 0 ? 0 : 65534; }
+CoverIdentity IdentityOfCovers(const Plan& plan) {
+  constexpr uint32_t kNobody = 65534;
+  if ((plan.namespaces & CLONE_NEWUSER) == 0) return {kNobody, true};
+  auto mapped = [&](uint32_t id) {
+    auto holds = [id](const IdRange& range) { return id >= range.outside && id - range.outside < range.count; };
+    return std::any_of(plan.uid_map.begin(), plan.uid_map.end(), holds) ||
+           std::any_of(plan.gid_map.begin(), plan.gid_map.end(), holds);
+  };
+  if (!mapped(0)) return {0, false};
+  return {kNobody, mapped(kNobody)};
+}
 
 bool IsCapable() {
   struct {
@@ -222,7 +234,7 @@ bool IsPrivileged() {
 
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing").WithHint("say what to run in process.args");
-  if (!context.bundle) MXC_TRY(RefuseBundleFields(spec));
+  MXC_TRY(context.bundle ? RefuseSandboxFields(extension) : RefuseBundleFields(spec));
   Plan plan;
   plan.bundle.wanted = context.bundle;
   plan.process.user_namespace = FindNamespace(spec, "user") != nullptr;
@@ -286,9 +298,10 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     plan.notes.insert(plan.notes.end(), plan.landlock.notes.begin(), plan.landlock.notes.end());
   }
   MXC_TRY(mounts.CheckSeals());
-  // A plain bundle gets what its spec says.
-  // What a bundle's program may mount, its capabilities say; `create` refuses denied paths in bundles altogether.
-  if (!context.bundle && extension.any() && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
+  // A plain bundle gets what its spec says; only what it says of denied paths has to hold.
+  const bool holds = context.bundle ? !plan.guarded.empty() : extension.any();
+  if (context.bundle) MXC_TRY(CheckDenialsHold(plan, extension, context));
+  if (holds && MayNest(plan, spec, extension)) MXC_TRY(mounts.CheckNesting());
   if (mounts.needs_landlock() && (!plan.use_landlock || plan.landlock.handled_files == 0)) {
     return Error(Code::kUnsupported,
                  "x-linux.on_missing \"seal\" needs Landlock's rules for files, which this run doesn't have")
@@ -301,12 +314,8 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
 }
 
 Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
-                           const JoinedNamespace& container) {
+                           const JoinedNamespace& container, const LandlockPlan* landlock) {
   if (!spec.process) return Error(Code::kInvalid, "/process: missing");
-  if (extension.landlock && extension.landlock->enabled) {
-    return Error(Code::kUnsupported,
-                 "/annotations/dev.mxc.landlock: its rules can't be applied to a process that enters later");
-  }
   Plan plan;
   plan.bundle.wanted = true;
   plan.process.user_namespace = (container.type & CLONE_NEWUSER) != 0;
@@ -322,6 +331,9 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
   MXC_TRY(PlanLabels(plan, *spec.process));
   if (spec.process->terminal) PlanConsole(plan, *spec.process, false);
   MXC_TRY(PlanProcess(plan, *spec.process, context));
+  if (landlock != nullptr) plan.landlock = *landlock;
+  plan.use_landlock = plan.landlock.enabled();
+  MXC_TRY(CheckDenialsHold(plan, extension, context));
   MXC_TRY(PlanFilters(plan, spec, extension, context));
   MXC_TRY(FinishBundlePlan(plan, spec, context));
   return plan;

@@ -44,13 +44,18 @@ struct PlanContext {
 Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context);
 
 // A process that enters a running container by `container` (a pidfd and the namespaces to join at once): spec.process
-// under the rest of the container's spec. Errors: as BuildPlan.
+// under the rest of the container's spec and, where it has any, its own Landlock rules. Errors: as BuildPlan.
 Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context,
-                           const JoinedNamespace& container);
+                           const JoinedNamespace& container, const LandlockPlan* landlock);
 
-// The host id that owns what covers denied paths, for a privileged caller. Host root is never mapped (decision 10), so
-// what it owns nobody inside can open; with the host's own ids inside, the overflow id serves, which no account has.
-uint32_t CoverOwner(const Plan& plan);
+// Who owns what covers denied paths, for a privileged caller: a host id that the container doesn't map, so that nobody
+// inside can open it. In a sandbox of ours that is host root (decision 10), elsewhere perhaps the overflow id, which no
+// account has; with all of the host's ids inside, a mount that shows no owner has to do.
+struct CoverIdentity {
+  uint32_t owner = 0;
+  bool unmapped = false;
+};
+CoverIdentity IdentityOfCovers(const Plan& plan);
 
 // CAP_SYS_ADMIN in the caller's user namespace.
 bool IsCapable();

@@ -97,7 +97,8 @@ CoverKeeper::CoverKeeper(CoverKeeper&& other) noexcept
       guard_died_(other.guard_died_),
       done_(other.done_),
       events_(std::move(other.events_)),
-      move_budget_(other.move_budget_) {}
+      move_budget_(other.move_budget_),
+      late_copies_(std::move(other.late_copies_)) {}
 
 CoverKeeper::~CoverKeeper() {
   socket_.reset();
@@ -205,12 +206,15 @@ void CoverKeeper::MoveAway(size_t index) {
     // A name may be as long as the file system takes; this one has to hold more.
     const std::string as =
         std::to_string(index) + "." + std::to_string(events_.size()) + "." + made.name.substr(0, kMaxNamePart);
-    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, *folder, as, move_budget_); moved.ok()) {
+    const size_t before = late_copies_.size();
+    if (Result<void> moved = MoveIntoState(made.folder.get(), made.name, *folder, as, move_budget_, late_copies_);
+        moved.ok()) {
       event.how = KeeperHow::kMoved;
       event.detail = as;
     } else {
       event.detail = moved.error().Describe();
     }
+    for (size_t i = before; i < late_copies_.size(); ++i) late_copies_[i].path = event.path;
   }
   events_.push_back(std::move(event));
 }
@@ -250,6 +254,10 @@ std::vector<KeeperEvent> CoverKeeper::Finish() {
     // A name that existed before belongs to those outside, unless fanotify says otherwise.
     const bool ours = origin == Origin::kInside || (origin == Origin::kUnknown && !name.existed);
     if (ours && !known.Lacks(name)) MoveAway(i);
+  }
+  for (const LateCopy& late : late_copies_) {
+    Result<void> copied = FinishCopy(late, move_budget_);
+    if (!copied.ok()) events_.push_back({KeeperHow::kLeft, late.path, "", 1, 0, 0, copied.error().Describe()});
   }
   return std::move(events_);
 }

@@ -10,6 +10,7 @@
 //   the container's /proc/PID/mountinfo, which reports POLLPRI when a mount goes,
 //   as root, fanotify permission events on the parents: opening an exposed object fails with EPERM for every task of the
 //   container, until the cover stands; all others pass at once. So there is no window for opens at all.
+// It ends the container when its own parent, who moves things away and reports, is gone before it.
 // It freezes the container meanwhile where the caller says how, and covers within tens of microseconds of being woken. If a
 // cover can't be put back, it kills the container.
 //
@@ -59,6 +60,7 @@ struct KeeperOptions {
   int pidfd = -1;  // of the same
   std::vector<KeptName> names;
   std::optional<uint32_t> cover_owner;  // as root: a host id that the container doesn't map; rootless: none
+  bool unmapped_covers = false;         // as root, where the container maps that id, too: the mount shows no owner
   // The plan's, whose descriptors the guard keeps as long as it lives: whoever closes the last one waits for an RCU grace
   // period, and for the guard's end nobody waits.
   CoverSource kept_covers;
@@ -135,6 +137,7 @@ class CoverKeeper {
   bool done_ = false;  // the guard said that its records are final
   std::vector<KeeperEvent> events_;
   MoveBudget move_budget_;
+  std::vector<LateCopy> late_copies_;
 };
 
 }  // namespace mxc::sandbox

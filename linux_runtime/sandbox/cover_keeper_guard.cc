@@ -4,6 +4,7 @@
 #include <linux/securebits.h>
 #include <linux/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include <algorithm>
@@ -67,13 +68,15 @@ struct Found {
 
 struct StatfsWithFlags {
   long type;
-  bool readonly;
+  bool readonly, inert;
 };
 
 std::optional<StatfsWithFlags> FileSystemOf(int fd) {
   struct statfs out {};
   if (::fstatfs(fd, &out) < 0) return std::nullopt;
-  return StatfsWithFlags{static_cast<long>(out.f_type), (out.f_flags & 1 /* ST_RDONLY */) != 0};
+  constexpr unsigned kInert = ST_NOSUID | ST_NODEV | ST_NOEXEC;
+  return StatfsWithFlags{static_cast<long>(out.f_type), (out.f_flags & ST_RDONLY) != 0,
+                         (static_cast<unsigned>(out.f_flags) & kInert) == kInert};
 }
 
 bool IsMountRoot(int fd) {
@@ -135,14 +138,7 @@ void Guard::CloseOthers() {
   keep.push_back(options_.pidfd);
   for (int fd : {options_.kept_covers.base, options_.kept_covers.directory, options_.kept_covers.file})
     keep.push_back(fd);
-  std::sort(keep.begin(), keep.end());
-  unsigned next = 0;
-  for (int fd : keep) {
-    if (fd < 0 || static_cast<unsigned>(fd) < next) continue;
-    if (static_cast<unsigned>(fd) > next) sys::CloseRange(next, static_cast<unsigned>(fd) - 1, 0);
-    next = static_cast<unsigned>(fd) + 1;
-  }
-  sys::CloseRange(next, ~0u, 0);
+  sys::CloseAllBut(0, keep);
 }
 
 // Groups count for the user that makes them. The effective id is another for that moment, with the capabilities kept.
@@ -169,7 +165,10 @@ void Guard::GetReady() {
   // The window is the time until this process runs.
   if (sys::SetPromptness(-20, kSliceNs) < 0) sys::SetPromptness(::getpriority(PRIO_PROCESS, 0), kSliceNs);
   if (options_.cover_owner) {
-    if (int error = MakeCoverBase(&covers_, *options_.cover_owner, -1); error < 0) Fail(kMakeCovers, error);
+    sys::UniqueFd unmapped(options_.unmapped_covers ? MakeUnmappedNamespace() : -1);
+    int error = MakeCoverBase(&covers_, unmapped.valid() ? 0 : *options_.cover_owner, unmapped.get());
+    if (error == -EINVAL && unmapped.valid()) error = MakeCoverBase(&covers_, *options_.cover_owner, -1);
+    if (error < 0) Fail(kMakeCovers, error);
   }
 }
 
@@ -215,14 +214,15 @@ void Guard::Join() {
   if (int error = sys::CapSet(sets); error < 0) Fail(kDropPrivileges, error);
   sys::Prctl(PR_SET_NO_NEW_PRIVS, 1);
   sys::Prctl(PR_SET_DUMPABLE, 0);
-  // Last, since every change of credentials clears it.
-  sys::Prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 void Guard::MakeCovers(int mount_namespace, int unmapped) {
   if (!options_.cover_owner) {
     int error = unmapped < 0 ? unmapped : MakeCoverBase(&covers_, 0, unmapped);
-    if (error == -EINVAL) error = MakeCoverBase(&covers_, 0, -1);  // no idmapped tmpfs: as weak as the first covers
+    if (error == -EINVAL) {  // no idmapped tmpfs: as weak as the first covers
+      covers_.weak = true;
+      error = MakeCoverBase(&covers_, 0, -1);
+    }
     if (unmapped >= 0) sys::Close(unmapped);
     if (error < 0) Fail(kMakeCovers, error);
   }
@@ -316,7 +316,7 @@ Found Guard::Look(const Target& target) const {
   found.state = State::kExposed;
   if (IsMountRoot(object.get())) {
     std::optional<StatfsWithFlags> system = FileSystemOf(object.get());
-    const bool cover = system && system->readonly && system->type == kTmpfsMagic && (stat.st_mode & 07777) == 0;
+    const bool cover = system && system->inert && system->type == kTmpfsMagic && (stat.st_mode & 07777) == 0;
     if (cover || (target.name->protect && system && system->readonly)) found.state = State::kHeld;
   }
   found.object = std::move(object);
@@ -452,6 +452,8 @@ void Guard::Run() {
   for (;;) {
     if (::poll(fds, std::size(fds), -1) < 0) continue;
     if (fds[kSocket].revents != 0) {
+      // The container has ended. Or the parent has, which nobody tells apart here: then nobody else ends it.
+      sys::PidfdSendSignal(options_.pidfd, SIGKILL);
       // The records are final. Said before exit, which is slow: see CoverKeeper::Finish.
       GuardMessage done{GuardMessageKind::kDone, 0, 0, 0};
       ::send(socket_, &done, sizeof done, MSG_NOSIGNAL);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kMaxObjects = 10000;
 constexpr int kMaxDepth = 64;
+constexpr size_t kMaxLate = 64;
 
 using Budget = MoveBudget;
 
@@ -43,31 +44,44 @@ Result<std::vector<std::string>> List(int folder, const std::string& name) {
   return names;
 }
 
-Result<void> CopyFile(int parent, const std::string& name, int to, const std::string& as, Budget& budget) {
-  // O_NONBLOCK: it may have become a FIFO.
-  sys::UniqueFd source(sys::OpenAt(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  if (!source.valid()) return sys::SystemError("open " + name, -source.get());
-  sys::UniqueFd copy(sys::OpenAt(to, as.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
-  if (!copy.valid()) return sys::SystemError("create " + as + " in the state folder", -copy.get());
+Result<void> CopyContent(int source, int copy, const std::string& name, Budget& budget) {
   std::vector<char> buffer(65536);
-  for (;;) {
-    long size = sys::Read(source.get(), buffer.data(), buffer.size());
+  for (off_t at = 0;;) {
+    const long size = sys::Check(::pread(source, buffer.data(), buffer.size(), at));
     if (size < 0) return sys::SystemError("read " + name, static_cast<int>(-size));
     if (size == 0) return {};
     if ((budget.bytes -= size) < 0) return TooLarge(name);
-    for (long at = 0; at < size;) {
-      long written = sys::Write(copy.get(), buffer.data() + at, static_cast<size_t>(size - at));
-      if (written < 0) return sys::SystemError("write " + as + " in the state folder", static_cast<int>(-written));
-      at += written;
+    for (long done = 0; done < size;) {
+      const long written =
+          sys::Check(::pwrite(copy, buffer.data() + done, static_cast<size_t>(size - done), at + done));
+      if (written < 0) return sys::SystemError("write the copy of " + name, static_cast<int>(-written));
+      done += written;
     }
+    at += size;
   }
 }
 
-Result<void> Copy(int parent, const std::string& name, int to, const std::string& as, Budget& budget, int depth) {
+Result<LateCopy> CopyFile(int parent, const std::string& name, int to, const std::string& as, Budget& budget) {
+  LateCopy files;
+  // O_NONBLOCK: it may have become a FIFO.
+  files.source.reset(sys::OpenAt(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  if (!files.source.valid()) return sys::SystemError("open " + name, -files.source.get());
+  files.copy.reset(sys::OpenAt(to, as.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
+  if (!files.copy.valid()) return sys::SystemError("create " + as + " in the state folder", -files.copy.get());
+  MXC_TRY(CopyContent(files.source.get(), files.copy.get(), name, budget));
+  return files;
+}
+
+Result<void> Copy(int parent, const std::string& name, int to, const std::string& as, Budget& budget,
+                  std::vector<LateCopy>& late, int depth) {
   if (--budget.objects < 0 || depth > kMaxDepth) return TooLarge(name);
   struct stat stat {};
   if (::fstatat(parent, name.c_str(), &stat, AT_SYMLINK_NOFOLLOW) < 0) return sys::SystemError("stat " + name, errno);
-  if (S_ISREG(stat.st_mode)) return CopyFile(parent, name, to, as, budget);
+  if (S_ISREG(stat.st_mode)) {
+    LateCopy files = MXC_TRY(CopyFile(parent, name, to, as, budget));
+    if (late.size() < kMaxLate) late.push_back(std::move(files));
+    return {};
+  }
   if (S_ISLNK(stat.st_mode)) {
     char target[PATH_MAX];
     ssize_t size = ::readlinkat(parent, name.c_str(), target, sizeof target - 1);
@@ -84,7 +98,7 @@ Result<void> Copy(int parent, const std::string& name, int to, const std::string
   sys::UniqueFd copy(sys::OpenAt(to, as.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   if (!copy.valid()) return sys::SystemError("open " + as, -copy.get());
   for (const std::string& entry : MXC_TRY(List(source.get(), name))) {
-    MXC_TRY(Copy(source.get(), entry, copy.get(), entry, budget, depth + 1));
+    MXC_TRY(Copy(source.get(), entry, copy.get(), entry, budget, late, depth + 1));
   }
   return {};
 }
@@ -116,7 +130,7 @@ int RenameAside(int parent, const std::string& name, const std::string& aside) {
 }  // namespace
 
 Result<void> MoveIntoState(int parent, const std::string& name, int state_folder, const std::string& as,
-                           MoveBudget& budget) {
+                           MoveBudget& budget, std::vector<LateCopy>& late) {
   if (budget.objects > 0 && ::renameat2(parent, name.c_str(), state_folder, as.c_str(), RENAME_NOREPLACE) == 0) {
     --budget.objects;
     return {};
@@ -128,11 +142,22 @@ Result<void> MoveIntoState(int parent, const std::string& name, int state_folder
     return sys::SystemError("rename " + name + " to " + aside, -error);
   }
   auto copy = [&]() -> Result<void> {
-    MXC_TRY(Copy(parent, aside, state_folder, as, budget, 0));
+    MXC_TRY(Copy(parent, aside, state_folder, as, budget, late, 0));
     return Remove(parent, aside, 0);
   };
   Result<void> copied = copy();
   if (!copied.ok()) return std::move(copied).error().WithContext("it is called " + aside + " now");
+  return {};
+}
+
+Result<void> FinishCopy(const LateCopy& late, MoveBudget& budget) {
+  struct stat source {
+  }, copy{};
+  if (sys::Fstat(late.source.get(), &source) < 0 || sys::Fstat(late.copy.get(), &copy) < 0) return {};
+  const auto time = [](const timespec& at) { return std::pair(at.tv_sec, at.tv_nsec); };
+  if (source.st_size == copy.st_size && time(source.st_mtim) < time(copy.st_mtim)) return {};
+  MXC_TRY(CopyContent(late.source.get(), late.copy.get(), "what was written since it was moved", budget));
+  if (::ftruncate(late.copy.get(), source.st_size) < 0) return sys::SystemError("cut the copy to its size", errno);
   return {};
 }
 

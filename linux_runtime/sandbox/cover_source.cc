@@ -115,7 +115,7 @@ int MakeCoverBase(CoverSource* source, uint32_t owner, int unmapped) {
   if (error >= 0) error = sys::Fstat(base, &stat);
   if (error >= 0) {
     sys::MountAttr attr;
-    attr.set = MOUNT_ATTR_RDONLY | (unmapped >= 0 ? MOUNT_ATTR_IDMAP : 0);
+    attr.set = (source->weak ? MOUNT_ATTR_RDONLY : 0) | (unmapped >= 0 ? MOUNT_ATTR_IDMAP : 0);
     attr.userns_fd = unmapped >= 0 ? static_cast<uint64_t>(unmapped) : 0;
     error = sys::MountSetattr(base, "", AT_EMPTY_PATH, attr);
   }

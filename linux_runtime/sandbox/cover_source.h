@@ -1,14 +1,15 @@
-// Covers: what is mounted over a denied path. A cover is an empty file or an empty folder of mode 000 on a read-only
-// tmpfs, whose owner has no id inside the container. So open, list and traverse fail with EACCES for everybody inside,
+// Covers: what is mounted over a denied path. A cover is an empty file or an empty folder of mode 000 on a tmpfs, whose
+// owner has no id inside the container. So open, also for writing, list and traverse fail with EACCES for everybody inside,
 // also for a container root with CAP_DAC_OVERRIDE: the kernel lets that capability act only on objects whose owner the
-// user namespace maps (capable_wrt_inode_uidgid). stat and O_PATH work; unlink and rename fail with EBUSY.
+// user namespace maps (capable_wrt_inode_uidgid). stat and O_PATH work; chmod and chown fail with EPERM; unlink and rename
+// with EBUSY. The mount is not read-only: writing would then fail with EROFS, which tells of something else.
 //
 // Two ways to an owner outside the map:
 //   as root   the parent, in the initial user namespace, makes the objects: they belong to an id that isn't mapped;
 //   rootless  the child makes them in the container's user namespace and idmaps the mount through a child user
 //             namespace that lacks their owner (tmpfs takes idmaps since Linux 6.3). On older kernels the cover is
-//             weak: a container that keeps CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH reads it, and finds nothing, but
-//             can list it; the plan refuses those capabilities there.
+//             weak, and read-only: a container that keeps CAP_DAC_OVERRIDE or CAP_DAC_READ_SEARCH reads it, and
+//             finds nothing. Bundles, whose programs may have them, are refused there.
 //
 // A cover does not survive that somebody outside replaces the covered name; CoverKeeper puts it back.
 //
@@ -25,7 +26,7 @@ struct CoverSource {
   int base = -1;        // detached tmpfs; its root holds "d" and "f"
   int directory = -1;   // a detached mount of "d", ready to attach
   int file = -1;        // a detached mount of "f"
-  bool weak = false;    // the owner is mapped inside (rootless before Linux 6.3)
+  bool weak = false;    // set before: the owner is mapped inside (rootless before Linux 6.3)
   uint64_t device = 0;  // st_dev of every cover made from this source, unique to it
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/process_names.h"
 #include "linux_runtime/sys/error.h"
@@ -167,6 +168,51 @@ Result<void> RefuseBundleFields(const oci::Spec& spec) {
 bool KeepsGroups(const oci::Spec& spec) {
   auto annotation = spec.annotations.find("run.oci.keep_original_groups");
   return annotation != spec.annotations.end() && annotation->second == "1";
+}
+
+Result<void> RefuseSandboxFields(const oci::Extension& extension) {
+  const std::pair<bool, const char*> fields[] = {{extension.empty_root, "root"},
+                                                 {!extension.files.empty(), "files"},
+                                                 {!extension.if_present.empty(), "if-present"},
+                                                 {!extension.caller_owned.empty(), "caller-owned"},
+                                                 {extension.identity != oci::Identity::kSpec, "identity"},
+                                                 {extension.init, "init"},
+                                                 {extension.timeout_ms != 0, "timeout-ms"},
+                                                 {!extension.named_limits.empty(), "named-limits"}};
+  for (const auto& [given, name] : fields) {
+    if (!given) continue;
+    return Error(Code::kUnsupported, std::string("/annotations/") + oci::kAnnotationPrefix + name +
+                                         ": only sandboxes of `mxc run` have that, not the containers of a bundle")
+        .WithHint("leave it out, or give the configuration to `mxc run --spec`");
+  }
+  return {};
+}
+
+Result<void> CheckDenialsHold(const Plan& plan, const oci::Extension& extension, const PlanContext& context) {
+  if (extension.denied.empty() && extension.protect.empty()) return {};
+  const std::string field =
+      std::string("/annotations/") + oci::kAnnotationPrefix + (extension.denied.empty() ? "protect" : "denied") + ": ";
+  if (!context.exec && (plan.namespaces & CLONE_NEWPID) == 0) {
+    return Error(Code::kRefused, field +
+                                     "needs a pid namespace of the container's own (/linux/namespaces): when a path " +
+                                     "can't be kept shut any more, its end has to be the end of every process inside");
+  }
+  for (const Step& step : plan.steps) {
+    const bool shared = (step.op == Op::kPropagation ? step.flags : step.propagation) & MS_SHARED;
+    if (!shared) continue;
+    return Error(Code::kRefused, field + "what is mounted over such a path would appear on the host, too: " +
+                                     step.path + " is shared with it (/linux/rootfsPropagation, /mounts options)");
+  }
+  constexpr int kDacReadSearch = 2, kSysModule = 16, kSysRawio = 17, kSysAdmin = 21;
+  for (int capability : {kSysAdmin, kDacReadSearch, kSysModule, kSysRawio}) {
+    // In a user namespace the others give nothing: open_by_handle_at(2), modules and raw devices ask for the host's.
+    if (plan.process.user_namespace && capability != kSysAdmin) continue;
+    if (((plan.bounding | plan.permitted) >> capability & 1) == 0) continue;
+    return Error(Code::kRefused, field + "with " + CapabilityName(capability) +
+                                     " (/process/capabilities) a program gets past what is denied or protected")
+        .WithHint("take that capability out of all sets, or the annotation");
+  }
+  return {};
 }
 
 Result<void> FinishBundlePlan(Plan& plan, const oci::Spec& spec, const PlanContext& context) {

@@ -33,6 +33,13 @@ const oci::Namespace* FindNamespace(const oci::Spec& spec, std::string_view type
 // What a bundle may ask for and a sandbox of ours doesn't apply is an error that names the field (kUnsupported).
 Result<void> RefuseBundleFields(const oci::Spec& spec);
 
+// What our own sandboxes may ask for and a plain bundle can't have is an error that names the annotation (kUnsupported).
+Result<void> RefuseSandboxFields(const oci::Extension& extension);
+
+// Denied and protected paths of a bundle hold only as long as its processes can't take mounts off, and its end is the end of
+// all that see them. For the first process and for those that enter later. Errors: kRefused naming the field in the way.
+Result<void> CheckDenialsHold(const Plan& plan, const oci::Extension& extension, const PlanContext& context);
+
 // podman's annotation run.oci.keep_original_groups=1 (--group-add keep-groups): the caller's supplementary groups stay.
 bool KeepsGroups(const oci::Spec& spec);
 

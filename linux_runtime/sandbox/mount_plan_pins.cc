@@ -71,18 +71,28 @@ Result<void> MountPlanner::CheckNesting() const {
   auto check = [this](const std::string& path, const std::string& what) -> Result<void> {
     const Shown* above = WritableAbove(path);
     if (above == nullptr) return {};
-    return Error(Code::kUnsupported, "x-linux.nesting: " + path + ", " + what + ", lies below " + above->path +
-                                         ", which is writable: a program that makes mounts can move it away from there")
-        .WithHint(
-            "grant narrower folders, so that nothing denied or read-only lies below a writable one, or set nesting to "
-            "false");
+    const Error error(Code::kUnsupported,
+                      std::string(context_.bundle ? "/annotations/dev.mxc.denied: " : "x-linux.nesting: ") + path +
+                          ", " + what + ", lies below " + above->path +
+                          ", which is writable: a program that makes mounts can move it away from there");
+    if (context_.bundle) {
+      return Error(error).WithHint(
+          "keep it from making any: annotation dev.mxc.landlock={\"enabled\":true}, or a linux.seccomp list without "
+          "clone3, "
+          "unshare and clone with CLONE_NEWNS");
+    }
+    return Error(error).WithHint(
+        "grant narrower folders, so that nothing denied or read-only lies below a writable one, or set nesting to "
+        "false");
   };
   for (const GuardedPath& guarded : plan_.guarded) {
     if (!guarded.protect) MXC_TRY(check(guarded.path, "denied (" + guarded.rule + ")"));
   }
   for (const std::string& passage : passages_) MXC_TRY(check(passage, "denied"));
   for (const Shown& shown : shown_) {
-    if (shown.kind == Kind::kHost && !shown.writable) MXC_TRY(check(shown.path, "granted read-only"));
+    // A bundle's read-only mounts are what its other mounts make of them.
+    if (context_.bundle || shown.kind != Kind::kHost || shown.writable) continue;
+    MXC_TRY(check(shown.path, "granted read-only"));
   }
   for (const std::string& alias : readonly_aliases_) MXC_TRY(check(alias, "another name of a read-only grant"));
   return {};

@@ -21,6 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <span>
+
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ULL
 #endif
@@ -103,6 +106,18 @@ inline int CloseRange(unsigned first, unsigned last, unsigned flags) {
   return static_cast<int>(Check(::syscall(SYS_close_range, first, last, flags)));
 }
 inline constexpr unsigned kCloseRangeCloexec = 1u << 2;
+// Closes every descriptor from `from` on but those in `kept`, which it sorts; -1 there is none.
+inline int CloseAllBut(unsigned from, std::span<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  for (int fd : kept) {
+    if (fd < 0 || static_cast<unsigned>(fd) < from) continue;
+    if (static_cast<unsigned>(fd) > from) {
+      if (int error = CloseRange(from, static_cast<unsigned>(fd) - 1, 0); error < 0) return error;
+    }
+    from = static_cast<unsigned>(fd) + 1;
+  }
+  return CloseRange(from, ~0u, 0);
+}
 
 // ---- mounts: the descriptor API of Linux 5.2 and mount_setattr(2) of 5.12 ----
 inline int OpenTree(int dir, const char* path, unsigned flags) {

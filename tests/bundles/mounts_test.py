@@ -335,7 +335,10 @@ def denied_paths(bundle):
     bundle.file(bundle.source("open"), "open", 0o666)
     bundle.link("/srv", bundle.root("alias"))
     bundle.add(bind(bundle.base, "/mnt", "rbind"))
-    bundle.spec["annotations"] = {"dev.mxc.denied": '[{"path":"/alias/secret","rule":"r"},{"path":"/mnt/secret","rule":"r"}]'}
+    rules = '[{"path":"/alias/secret","rule":"r"},{"path":"/mnt/secret","rule":"r"}]'
+    # Who may mount takes covers off.
+    bundle.spec["process"]["capabilities"] = {"bounding": [], "effective": [], "permitted": []}
+    bundle.spec["annotations"] = {"dev.mxc.denied": rules, "dev.mxc.landlock": '{"enabled":true}'}
     script = "cat /srv/secret /mnt/secret; cat /mnt/open; echo"
     ended = bundle.run(script)
     equal(ended.expect().out, "open\n", "what can be read")

@@ -41,6 +41,8 @@ Result<std::string> Look(const client::Options& options, client::Host& host) {
   switch (options.command) {
     case client::Command::kSpec:
       return client::RunSpecCommand(options, host);
+    case client::Command::kMigrate:
+      return client::RunMigrateCommand(options, host);
     case client::Command::kCheck:
       return client::RunCheckCommand(options, host);
     case client::Command::kWhy:

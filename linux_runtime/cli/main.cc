@@ -36,6 +36,8 @@ Result<std::string> Look(const client::Options& options, LinuxHost& host) {
       return PlanCommand(options, host);
     case client::Command::kSpec:
       return client::RunSpecCommand(options, host);
+    case client::Command::kMigrate:
+      return client::RunMigrateCommand(options, host);
     case client::Command::kCheck:
       return client::RunCheckCommand(options, host);
     case client::Command::kWhy:

@@ -5,9 +5,11 @@
 #include "shared/base/version.h"
 #include "shared/client/prepare.h"
 #include "shared/oci/json.h"
+#include "shared/policy/contract_support.h"
 #include "shared/policy/explain.h"
 #include "shared/policy/path_tree.h"
 #include "shared/policy/why.h"
+#include "shared/policy/write.h"
 #include "shared/translate/seccomp_profiles.h"
 
 namespace mxc::client {
@@ -64,6 +66,15 @@ Result<std::string> RunSpecCommand(const Options& options, Host& host) {
 
 Result<std::string> RunCheckCommand(const Options& options, Host& host) {
   Prepared prepared = MXC_TRY(Prepare(options, host, true));
+  const std::vector<policy::NoEffect> idle = policy::FieldsWithoutEffect(prepared.policy);
+  if (options.strict && !idle.empty()) {
+    const auto place = prepared.policy.positions.find(idle[0].pointer);
+    return Error(Code::kUnsupported, "without effect: " + idle[0].why)
+        .WithHint("remove it, or check without --strict")
+        .WithPosition(place != prepared.policy.positions.end()
+                          ? place->second
+                          : Position{prepared.policy.source, 0, 0, idle[0].pointer});
+  }
   std::string text = policy::AsText(policy::Explain(prepared.effective, options.all));
   translate::HostFacts facts = MXC_TRY(Facts(prepared, host));
   translate::Translation translation =
@@ -73,8 +84,15 @@ Result<std::string> RunCheckCommand(const Options& options, Host& host) {
     std::string who = options.host_facts ? "The host of " + policy::Printable(*options.host_facts) : host.FactsName();
     text += who + " enforces all of it.\n";
   }
+  for (const policy::NoEffect& field : idle) {
+    text += "note: " + policy::Printable(field.pointer) + " has no effect: " + policy::Printable(field.why) + "\n";
+  }
   for (const std::string& note : translation.notes) text += "note: " + policy::Printable(note) + "\n";
   return text;
+}
+
+Result<std::string> RunMigrateCommand(const Options& options, Host& host) {
+  return policy::WritePolicy(MXC_TRY(ReadThePolicy(options, host)));
 }
 
 Result<std::string> RunWhyCommand(const Options& options, Host& host) {
@@ -108,7 +126,7 @@ Result<std::string> RunProfilesCommand(const Options& options, Host& host) {
 }
 
 std::string VersionText(const std::string& program) {
-  return program + " " + kVersion + ", MXC contract 1.0.0, OCI runtime spec 1.2\n";
+  return program + " " + kVersion + ", MXC contracts 0.4.0-alpha to 1.1.0-alpha, OCI runtime spec 1.2\n";
 }
 
 }  // namespace mxc::client

@@ -11,6 +11,7 @@ namespace mxc::client {
 // What to print on standard output.
 Result<std::string> RunSpecCommand(const Options& options, Host& host);
 Result<std::string> RunCheckCommand(const Options& options, Host& host);
+Result<std::string> RunMigrateCommand(const Options& options, Host& host);
 Result<std::string> RunWhyCommand(const Options& options, Host& host);
 Result<std::string> RunProfilesCommand(const Options& options, Host& host);
 std::string VersionText(const std::string& program);

@@ -143,6 +143,53 @@ TEST_CASE("spec wants a program, check and why don't") {
   CHECK(RunWhyCommand(options, host).ok());
 }
 
+TEST_CASE("migrate writes an old policy in the newest form") {
+  TableHost host;
+  host.files["p.json"] = R"({"version":"0.6.0-alpha","_comment":"old","process":{"commandLine":"true"},
+    "network":{"defaultPolicy":"block","allowedHosts":["192.0.2.0/24"]}})";
+  const auto text = RunMigrateCommand(Asking(Command::kMigrate), host);
+  REQUIRE(text.ok());
+  CHECK(*text == R"({
+  "version": "1.0.0",
+  "process": {
+    "commandLine": "true"
+  },
+  "network": {
+    "egress": {
+      "allow": [
+        {
+          "to": [
+            {
+              "cidr": "192.0.2.0/24"
+            }
+          ]
+        }
+      ]
+    }
+  }
+}
+)");
+}
+
+TEST_CASE("check names fields without effect, and refuses them when it is strict") {
+  TableHost host;
+  host.files["p.json"] = R"({"version":"1.0.0","containment":"lxc","lxc":{"distribution":"alpine","release":"3.20"},
+    "process":{"commandLine":"true"}})";
+  Options options = Asking(Command::kCheck);
+  const auto text = RunCheckCommand(options, host);
+  REQUIRE(text.ok());
+  CHECK(text->find(
+            "note: /lxc has no effect: this system's own programs are shown read-only, not those of alpine 3.20") !=
+        std::string::npos);
+  options.strict = true;
+  const auto refused = RunCheckCommand(options, host);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().position()->pointer == "/lxc");
+  CHECK(refused.error().position()->line == 1);
+  host.files["p.json"] = R"({"version":"1.0.0","process":{"commandLine":"true"}})";
+  CHECK(RunCheckCommand(options, host).ok());
+}
+
 TEST_CASE("profiles lists each with a line") {
   TableHost host;
   Options options;

@@ -59,6 +59,11 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
       AddCommand(app, Command::kCheck, "check", "validate a policy; print what it comes to, and why", options);
   AddPolicyOptions(check, options);
   check->add_flag("--all", options.all, "every path, also those of the profile");
+  check->add_flag("--strict", options.strict, "refuse fields that no Linux host can give an effect");
+  AddCommand(app, Command::kMigrate, "migrate", "print a policy of an older contract in the newest form", options)
+      ->add_option("file", options.policy, "the policy, JSON or YAML; - is standard input")
+      ->required()
+      ->type_name("OLD");
   CLI::App* why = AddCommand(app, Command::kWhy, "why", "say which rule decides on an operation", options);
   AddPolicyOptions(why, options);
   why->add_option("question", options.why,

@@ -9,7 +9,7 @@
 
 namespace mxc::client {
 
-enum class Command : uint8_t { kRun, kPlan, kSpec, kCheck, kWhy, kProfiles, kDoctor, kVersion };
+enum class Command : uint8_t { kRun, kPlan, kSpec, kCheck, kMigrate, kWhy, kProfiles, kDoctor, kVersion };
 enum class Color : uint8_t { kAuto, kAlways, kNever };
 
 struct Options {
@@ -22,6 +22,7 @@ struct Options {
   std::optional<std::string> report;      // run: file for the exit report; "-": standard output, behind the program's
   std::string name;                       // label of the run
   bool all = false;                       // check: every path
+  bool strict = false;                    // check: a field without effect is an error
   bool json = false;                      // doctor
   bool facts = false;                     // doctor: HostFacts as JSON
   std::vector<std::string> why;           // operation and object

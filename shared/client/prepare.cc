@@ -13,10 +13,19 @@
 namespace mxc::client {
 namespace {
 
+Result<std::optional<translate::HostFacts>> ReadNamedFacts(const Options& options, Host& host) {
+  if (!options.host_facts) return std::optional<translate::HostFacts>();
+  std::string text = MXC_TRY_AS("read the host's facts", host.ReadFile(*options.host_facts));
+  std::string source = *options.host_facts == "-" ? "standard input" : *options.host_facts;
+  return std::optional<translate::HostFacts>(MXC_TRY(translate::ReadHostFacts(text, source)));
+}
+
+}  // namespace
+
 Result<policy::Policy> ReadThePolicy(const Options& options, Host& host) {
   if (!options.policy) {
     policy::Policy none;
-    none.version = "1.0.0";
+    none.version = none.declared_version = "1.0.0";
     none.source = "command line";
     return none;
   }
@@ -26,15 +35,6 @@ Result<policy::Policy> ReadThePolicy(const Options& options, Host& host) {
   read.process_optional = true;  // whether a command is needed is decided below
   return policy::ReadPolicy(text, read);
 }
-
-Result<std::optional<translate::HostFacts>> ReadNamedFacts(const Options& options, Host& host) {
-  if (!options.host_facts) return std::optional<translate::HostFacts>();
-  std::string text = MXC_TRY_AS("read the host's facts", host.ReadFile(*options.host_facts));
-  std::string source = *options.host_facts == "-" ? "standard input" : *options.host_facts;
-  return std::optional<translate::HostFacts>(MXC_TRY(translate::ReadHostFacts(text, source)));
-}
-
-}  // namespace
 
 policy::Caller CallerOf(const translate::HostFacts& facts) {
   policy::Caller caller;

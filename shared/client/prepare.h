@@ -20,6 +20,9 @@ struct Prepared {
   std::optional<translate::HostFacts> named_facts;  // of --host-facts
 };
 
+// The policy that --policy names; without it an empty one of the command line.
+Result<policy::Policy> ReadThePolicy(const Options& options, Host& host);
+
 // Who calls, as the facts of a host have it.
 policy::Caller CallerOf(const translate::HostFacts& facts);
 

@@ -6,14 +6,13 @@ namespace mxc::policy {
 namespace {
 
 constexpr Contract kContracts[] = {
-    {"0.4.0-alpha", nullptr}, {"0.5.0-alpha", nullptr}, {"0.6.0-alpha", nullptr},   {"0.7.0-alpha", nullptr},
-    {"0.8.0-alpha", nullptr}, {"0.9.0-alpha", nullptr}, {"1.0.0", ReadContract100}, {"1.1.0-alpha", nullptr},
+    {k04, "0.4.0-alpha"}, {k05, "0.5.0-alpha"}, {k06, "0.6.0-alpha"}, {k07, "0.7.0-alpha"},
+    {k08, "0.8.0-alpha"}, {k09, "0.9.0-alpha"}, {k10, "1.0.0"},       {k11, "1.1.0-alpha"},
 };
 
-std::string Listed(bool only_readable) {
+std::string Listed() {
   std::string list;
   for (const Contract& contract : kContracts) {
-    if (only_readable && contract.read == nullptr) continue;
     if (!list.empty()) list += ", ";
     list += contract.spelling;
   }
@@ -30,18 +29,12 @@ Result<const Contract*> FindContract(const Node& root) {
     if (member.name != "version") continue;
     const Node version(root, member);
     if (version.value().kind != Kind::kString) {
-      return version.Expected("a string").WithHint("write the contract version in quotes: " + Listed(true));
+      return version.Expected("a string").WithHint("write the contract version in quotes: " + Listed());
     }
-    const std::string& spelling = version.value().text;
     for (const Contract& contract : kContracts) {
-      if (contract.spelling != spelling) continue;
-      if (contract.read != nullptr) return &contract;
-      return version.Fail(Code::kUnsupported,
-                          "contract " + spelling + " is known but not read yet; readable: " + Listed(true));
+      if (contract.spelling == version.value().text) return &contract;
     }
-    return version
-        .Invalid("unknown contract version " + Quote(spelling) + "; known: " + Listed(false) +
-                 "; readable: " + Listed(true))
+    return version.Invalid("unknown contract version " + Quote(version.value().text) + "; known: " + Listed())
         .WithHint("versions are compared letter by letter");
   }
   return MissingField(root, "version").WithHint("add \"version\": \"1.0.0\"");

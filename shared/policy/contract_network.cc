@@ -1,4 +1,4 @@
-// network and runtimeConfig, as the contract has them since 0.8.
+// network and runtimeConfig in their newest form.
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -115,19 +115,6 @@ constexpr Field<Network> kNetwork[] = {
     {"ingress", [](const Node& node, Network& network) { return ReadObject(node, kIngress, network); }},
 };
 
-// Fields of contracts before 0.9, and what says the same now.
-struct Retired {
-  std::string_view name, now;
-};
-constexpr Retired kRetired[] = {
-    {"defaultPolicy", "write network.egress.default: \"allow\" or \"deny\""},
-    {"enforcementMode", "leave it out: rules are always enforced"},
-    {"allowedHosts", "write network.egress.allow with address ranges"},
-    {"blockedHosts", "write network.egress.deny with address ranges"},
-    {"allowLocalNetwork", "write network.egress.allow with the local ranges, or network.ingress.hostLoopback"},
-    {"proxy", "write runtimeConfig.networkProxy"},
-};
-
 // "http://localhost:8080": what an executor can reach without resolving a name or leaving the host.
 Result<std::string> ReadProxy(const Node& node) {
   const std::string url = MXC_TRY(node.String());
@@ -165,17 +152,7 @@ constexpr Field<RuntimeConfig> kRuntimeConfig[] = {
 
 }  // namespace
 
-Result<void> ReadNetwork(const Node& node, Network& into) {
-  for (const Member& member : node.value().members) {
-    for (const Retired& retired : kRetired) {
-      if (retired.name != member.name) continue;
-      return Error(Code::kInvalid, "the field " + Quote(member.name) + " is gone since contract 0.9")
-          .WithHint(std::string(retired.now))
-          .WithPosition(Node(node, member).WhereName());
-    }
-  }
-  return ReadObject(node, kNetwork, into);
-}
+Result<void> ReadNetwork(const Node& node, Network& into) { return ReadObject(node, kNetwork, into); }
 
 Result<void> ReadRuntimeConfig(const Node& node, std::optional<std::string>& network_proxy) {
   RuntimeConfig config;

@@ -23,15 +23,17 @@ TEST_CASE("network: directions and rules") {
       {With("\"network\":{\"ingress\":{\"allow\":[]}}"),
        "2:23 /network/ingress/allow: unknown field \"allow\" | known here: default, hostLoopback"},
       {With("\"network\":{\"defaultPolicy\":\"block\"}"),
-       "2:12 /network/defaultPolicy: the field \"defaultPolicy\" is gone since contract 0.9 | write "
+       "2:12 /network/defaultPolicy: the field \"defaultPolicy\" is gone since contract 0.9.0-alpha | write "
        "network.egress.default: "
        "\"allow\" or \"deny\""},
       {With("\"network\":{\"allowedHosts\":[]}"),
-       "2:12 /network/allowedHosts: the field \"allowedHosts\" is gone since contract 0.9 | write network.egress.allow "
+       "2:12 /network/allowedHosts: the field \"allowedHosts\" is gone since contract 0.9.0-alpha | write "
+       "network.egress.allow "
        "with "
        "address ranges"},
       {With("\"network\":{\"proxy\":{}}"),
-       "2:12 /network/proxy: the field \"proxy\" is gone since contract 0.9 | write runtimeConfig.networkProxy"},
+       "2:12 /network/proxy: the field \"proxy\" is gone since contract 0.9.0-alpha | write "
+       "runtimeConfig.networkProxy"},
       {rule("{}"), "ok"},
       {rule("{\"to\":[{\"cidr\":\"10.0.0.0/8\",\"except\":[\"10.1.0.0/16\",\"10.0.0.0/8\"]}],\"ports\":[{}]}"), "ok"},
       {rule("{\"to\":[{\"cidr\":\"2001:db8::/32\",\"except\":[]}]}"), "ok"},

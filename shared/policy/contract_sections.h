@@ -24,6 +24,15 @@ Result<void> ReadTelemetry(const Node& node, bool& enabled);
 Result<void> ReadNetwork(const Node& node, Network& into);
 Result<void> ReadRuntimeConfig(const Node& node, std::optional<std::string>& network_proxy);
 
+// contract_backends.cc: sections of single backends. Those of backends that no Linux has are only checked: their containment
+// is refused.
+Result<void> ReadWslc(const Node& node, Wslc& into);
+Result<void> CheckProcessContainer(const Node& node);
+Result<void> CheckSeatbelt(const Node& node);
+Result<void> CheckHyperlight(const Node& node);
+Result<void> CheckWindowsSandbox(const Node& node);
+Result<void> CheckTest(const Node& node);
+
 // contract_x_linux.cc: our extension. Names in it that are known but not built yet are kUnsupported.
 Result<void> ReadXLinux(const Node& node, XLinux& into);
 

@@ -20,11 +20,20 @@ Result<void> RefuseUnbuilt(const Policy& policy) {
       "remove it: without it the sandbox has a loopback device of its own and nothing else";
   constexpr std::string_view kNoDesktop =
       "remove it: without it no window, clipboard or input of the desktop is reachable";
+  constexpr std::string_view kNoImage =
+      "remove it: this system's own programs are shown read-only; or name a folder in x-linux.rootfs";
+  static const Wslc kNone;
+  const Wslc& wslc = policy.wslc ? *policy.wslc : kNone;
   const Network& network = policy.network;
   const Unbuilt all[] = {
-      {policy.lxc.has_value(), "/lxc", "a root file system of another distribution",
-       "use containment \"process\", which shows this system's own programs read-only, or name a folder in "
-       "x-linux.rootfs"},
+      {wslc.gpu, "/wslc/gpu", "the GPU", "remove it, or set it to false"},
+      {wslc.image.has_value(), "/wslc/image", "an image's root file system", kNoImage},
+      {wslc.image_tar_path.has_value(), "/wslc/imageTarPath", "an image's root file system", kNoImage},
+      {wslc.storage_path.has_value(), "/wslc/storagePath", "storage of the container's own",
+       "remove it, and grant a folder in filesystem.readwritePaths"},
+      {wslc.target_os.value_or("linux") != "linux", "/wslc/targetOs", "another system than Linux",
+       "remove it, or write \"linux\""},
+      {!wslc.port_mappings.empty(), "/wslc/portMappings", "connections from the host", kNoNetwork},
       {network.egress == Default::kAllow, "/network/egress/default", "network access", kNoNetwork},
       {!network.egress_allow.empty(), "/network/egress/allow", "egress rules", kNoNetwork},
       {!network.egress_deny.empty(), "/network/egress/deny", "egress rules", kNoNetwork},
@@ -45,6 +54,25 @@ Result<void> RefuseUnbuilt(const Policy& policy) {
         .WithPosition(place != policy.positions.end() ? place->second : Position{policy.source, 0, 0, pointer});
   }
   return {};
+}
+
+std::vector<NoEffect> FieldsWithoutEffect(const Policy& policy) {
+  std::vector<NoEffect> fields;
+  if (policy.positions.contains("/fallback/allowDaclMutation")) {
+    fields.push_back({"/fallback/allowDaclMutation", "Linux has no access lists of that kind to change"});
+  }
+  if (policy.telemetry) fields.push_back({"/telemetry/enabled", "mxc sends no telemetry"});
+  if (!policy.lifecycle.destroy_on_exit)
+    fields.push_back({"/lifecycle/destroyOnExit", "nothing of a sandbox outlives it"});
+  if (policy.lifecycle.preserve_policy) {
+    fields.push_back({"/lifecycle/preservePolicy", "the rules are the sandbox's own and go with it"});
+  }
+  if (policy.lxc && !(policy.x_linux && policy.x_linux->rootfs)) {
+    fields.push_back({"/lxc", "this system's own programs are shown read-only, not those of " +
+                                  policy.lxc->distribution + " " + policy.lxc->release +
+                                  "; x-linux.rootfs names another root"});
+  }
+  return fields;
 }
 
 }  // namespace mxc::policy

@@ -34,10 +34,19 @@ TEST_CASE("What is not built yet is refused by name, in its place") {
        "2:19 /ui/clipboard: UNSUPPORTED access to the clipboard: not built yet" + desktop},
       {With("\"ui\":{\"injection\":true}"),
        "2:19 /ui/injection: UNSUPPORTED input into other windows: not built yet" + desktop},
-      {With("\"containment\":\"lxc\",\"lxc\":{\"distribution\":\"alpine\",\"release\":\"3.23\"}"),
-       "2:27 /lxc: UNSUPPORTED a root file system of another distribution: not built yet | use containment "
-       "\"process\", which "
-       "shows this system's own programs read-only, or name a folder in x-linux.rootfs"},
+      {With("\"containment\":\"lxc\",\"lxc\":{\"distribution\":\"alpine\",\"release\":\"3.23\"}"), "ok"},
+      {With("\"containment\":\"wslc\",\"wslc\":{\"cpuCount\":2,\"memoryMb\":64,\"gpu\":false,\"targetOs\":\"linux\"}"),
+       "ok"},
+      {With("\"containment\":\"wslc\",\"wslc\":{\"gpu\":true}"),
+       "2:36 /wslc/gpu: UNSUPPORTED the GPU: not built yet | remove it, or set it to false"},
+      {With("\"containment\":\"wslc\",\"wslc\":{\"image\":\"alpine\"}"),
+       "2:38 /wslc/image: UNSUPPORTED an image's root file system: not built yet | remove it: this system's own "
+       "programs "
+       "are shown read-only; or name a folder in x-linux.rootfs"},
+      {With("\"containment\":\"wslc\",\"wslc\":{\"targetOs\":\"windows\"}"),
+       "2:41 /wslc/targetOs: UNSUPPORTED another system than Linux: not built yet | remove it, or write \"linux\""},
+      {With("\"containment\":\"wslc\",\"wslc\":{\"portMappings\":[{\"windowsPort\":1,\"containerPort\":1}]}"),
+       "2:45 /wslc/portMappings: UNSUPPORTED connections from the host: not built yet" + network},
   };
   for (const ReadCase& one : cases) {
     CAPTURE(one.text);

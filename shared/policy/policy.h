@@ -1,4 +1,5 @@
-// The Policy model: one MXC one-shot request as its author wrote it (contract 1.0.0), plus our x-linux extension.
+// The Policy model: one MXC one-shot request as its author wrote it, lifted to the newest
+// contract, plus our x-linux extension.
 // Readers of every contract version and of YAML produce this; nothing here is resolved, defaulted from a profile, or
 // checked against a host. Profiles and the managed floor (see profile.h, floor.h) reuse the parts.
 //
@@ -22,7 +23,12 @@ enum class Containment : uint8_t {
   kBubblewrap,
   kSeatbelt,
   kIsolationSession,
-  kWslc
+  kWslc,
+  kVm,
+  kWindowsSandbox,
+  kMicrovm,
+  kHyperlight,
+  kMxc,  // ours: the same as kProcess
 };
 enum class Default : uint8_t { kDeny, kAllow };
 
@@ -93,6 +99,21 @@ struct Lxc {
   bool operator==(const Lxc&) const = default;
 };
 
+struct PortMapping {
+  uint16_t container_port = 0;
+  uint16_t host_port = 0;  // windowsPort
+  bool operator==(const PortMapping&) const = default;
+};
+
+struct Wslc {
+  std::optional<uint32_t> cpu_count;
+  std::optional<uint64_t> memory_mb;
+  bool gpu = false;
+  std::optional<std::string> image, image_tar_path, storage_path, target_os;
+  std::vector<PortMapping> port_mappings;  // TCP
+  bool operator==(const Wslc&) const = default;
+};
+
 // ---- x-linux ----------------------------------------------------------------------------------------------------
 
 // Limits of one sandbox. Absent: the profile's, else the default profile's.
@@ -155,7 +176,8 @@ struct XLinux {
 };
 
 struct Policy {
-  std::string version;  // exact spelling of the contract
+  std::string version;           // exact spelling of the contract that the rest is in the form of
+  std::string declared_version;  // the document's own, which may be older
   std::optional<std::string> container_id;
   Containment containment = Containment::kProcess;
   std::optional<Process> process;  // required by the contract; absent only in `mxc run` documents completed by CMD
@@ -167,6 +189,7 @@ struct Policy {
   bool allow_dacl_mutation = true;  // fallback.allowDaclMutation; Windows only
   bool telemetry = false;
   std::optional<Lxc> lxc;
+  std::optional<Wslc> wslc;
   std::optional<XLinux> x_linux;
 
   std::string source;                         // file name, as the user gave it; "-" for standard input

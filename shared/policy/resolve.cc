@@ -61,9 +61,11 @@ Result<void> ResolveRootfs(const Policy& policy, const Caller& caller, const Pat
 
 void ResolveResources(const Policy& policy, const Profile& profile, EffectivePolicy& effective) {
   effective.resources = {profile.resources, profile.resources_origin};
-  if (!policy.x_linux) return;
+  Resources named = policy.x_linux ? policy.x_linux->resources : Resources();
+  const bool ours = named != Resources();
+  if (policy.wslc && policy.wslc->memory_mb && !named.memory_bytes) named.memory_bytes = *policy.wslc->memory_mb << 20;
+  if (policy.wslc && policy.wslc->cpu_count && !named.cpus) named.cpus = *policy.wslc->cpu_count;
   Resources& limits = effective.resources.value;
-  const Resources& named = policy.x_linux->resources;
   for (const Limit& limit : kLimits) {
     if (!(named.*limit.value)) continue;
     limits.*limit.value = named.*limit.value;
@@ -73,7 +75,9 @@ void ResolveResources(const Policy& policy, const Profile& profile, EffectivePol
     limits.cpus = named.cpus;
     effective.named_limits.emplace_back(kCpus);
   }
-  if (!effective.named_limits.empty()) effective.resources.origin = PolicyOrigin(policy, "/x-linux/resources");
+  if (!effective.named_limits.empty()) {
+    effective.resources.origin = PolicyOrigin(policy, ours ? "/x-linux/resources" : "/wslc");
+  }
 }
 
 // The policy's value if it has one, else the profile's, which is complete.

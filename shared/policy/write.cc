@@ -52,6 +52,16 @@ std::string Name(Containment containment) {
       return "isolation_session";
     case Containment::kWslc:
       return "wslc";
+    case Containment::kVm:
+      return "vm";
+    case Containment::kWindowsSandbox:
+      return "windows_sandbox";
+    case Containment::kMicrovm:
+      return "microvm";
+    case Containment::kHyperlight:
+      return "hyperlight";
+    case Containment::kMxc:
+      return "mxc";
   }
   return "process";
 }
@@ -148,6 +158,23 @@ Object WriteNetwork(const Network& network) {
   return object;
 }
 
+Object WriteWslc(const Wslc& wslc) {
+  Object object;
+  object.Set("cpuCount", wslc.cpu_count);
+  object.Set("memoryMb", wslc.memory_mb);
+  object.Set("gpu", wslc.gpu, false);
+  object.Set("image", wslc.image);
+  object.Set("imageTarPath", wslc.image_tar_path);
+  object.Set("storagePath", wslc.storage_path);
+  object.Set("targetOs", wslc.target_os);
+  Json mappings = Json::array();
+  for (const PortMapping& mapping : wslc.port_mappings) {
+    mappings.push_back({{"containerPort", mapping.container_port}, {"windowsPort", mapping.host_port}});
+  }
+  if (!mappings.empty()) object.SetJson("portMappings", std::move(mappings));
+  return object;
+}
+
 Object WriteResources(const Resources& resources) {
   Object object;
   object.Set("memory", resources.memory_bytes);
@@ -205,7 +232,7 @@ Object WriteXLinux(const XLinux& x) {
 auto Content(const Policy& policy) {
   return std::tie(policy.version, policy.container_id, policy.containment, policy.process, policy.filesystem,
                   policy.network, policy.network_proxy, policy.ui, policy.lifecycle, policy.allow_dacl_mutation,
-                  policy.telemetry, policy.lxc, policy.x_linux);
+                  policy.telemetry, policy.lxc, policy.wslc, policy.x_linux);
 }
 
 }  // namespace
@@ -243,6 +270,7 @@ std::string WritePolicy(const Policy& policy) {
     lxc.SetJson("release", policy.lxc->release);
     root.SetObject("lxc", std::move(lxc), true);
   }
+  if (policy.wslc) root.SetObject("wslc", WriteWslc(*policy.wslc), true);
   Object telemetry;
   telemetry.Set("enabled", policy.telemetry, false);
   root.SetObject("telemetry", std::move(telemetry));

@@ -1,4 +1,4 @@
-// A Policy as JSON of contract 1.0.0, in one spelling: fixed order of fields, defaults left out, sizes in bytes, two
+// A Policy as JSON of the contract that it is in the form of, in one spelling: fixed order of fields, defaults left out, sizes in bytes, two
 // spaces of indentation. Reading it again gives an equal Policy (but for source and positions).
 #pragma once
 

@@ -1,4 +1,4 @@
-// Contract 1.0.0: a one-shot request. State-aware requests (those with `phase`) are refused by name.
+// A one-shot request in its newest form. State-aware requests (those with `phase`) are refused by name: contract_lifecycle.cc.
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +19,9 @@ constexpr Choice<Containment> kContainments[] = {
     {"process", Containment::kProcess},   {"processcontainer", Containment::kProcessContainer},
     {"lxc", Containment::kLxc},           {"bubblewrap", Containment::kBubblewrap},
     {"seatbelt", Containment::kSeatbelt}, {"isolation_session", Containment::kIsolationSession},
-    {"wslc", Containment::kWslc},
+    {"wslc", Containment::kWslc},         {"vm", Containment::kVm},
+    {"microvm", Containment::kMicrovm},   {"windows_sandbox", Containment::kWindowsSandbox},
+    {"mxc", Containment::kMxc},           {"hyperlight", Containment::kHyperlight},
 };
 
 // Sections of one backend each.
@@ -32,15 +34,11 @@ constexpr Backend kBackends[] = {
     {"seatbelt", Containment::kSeatbelt},
     {"wslc", Containment::kWslc},
     {"lxc", Containment::kLxc},
+    {"hyperlight", Containment::kHyperlight},
+    {"windowsSandbox", Containment::kWindowsSandbox},
 };
 
 Result<void> Ignored(const Node&, Request&) { return {}; }
-
-// A section of a backend that no Linux has: only its type is checked, since its containment is refused below.
-Result<void> ForeignSection(const Node& node, Request&) {
-  if (node.value().kind != Kind::kObject) return node.Expected("an object");
-  return {};
-}
 
 Result<void> ReadProcessSection(const Node& node, Request& request) {
   return ReadProcess(node, request.process_optional, request.policy.process.emplace());
@@ -66,9 +64,12 @@ constexpr Field<Request> kRoot[] = {
     {"ui", [](const Node& node, Request& to) { return ReadUi(node, to.policy.ui); }},
     {"lxc", [](const Node& node, Request& to) { return ReadLxc(node, to.policy.lxc.emplace()); }},
     {"telemetry", [](const Node& node, Request& to) { return ReadTelemetry(node, to.policy.telemetry); }},
-    {"processContainer", ForeignSection},
-    {"seatbelt", ForeignSection},
-    {"wslc", ForeignSection},
+    {"processContainer", [](const Node& node, Request&) { return CheckProcessContainer(node); }},
+    {"seatbelt", [](const Node& node, Request&) { return CheckSeatbelt(node); }},
+    {"hyperlight", [](const Node& node, Request&) { return CheckHyperlight(node); }},
+    {"windowsSandbox", [](const Node& node, Request&) { return CheckWindowsSandbox(node); }},
+    {"test", [](const Node& node, Request&) { return CheckTest(node); }},
+    {"wslc", [](const Node& node, Request& to) { return ReadWslc(node, to.policy.wslc.emplace()); }},
     {"x-linux", [](const Node& node, Request& to) { return ReadXLinux(node, to.policy.x_linux.emplace()); }},
 };
 
@@ -101,6 +102,8 @@ Result<void> CheckContainment(const Node& root, const Policy& policy) {
   switch (policy.containment) {
     case Containment::kProcess:
     case Containment::kBubblewrap:
+    case Containment::kWslc:
+    case Containment::kMxc:
       return {};
     case Containment::kLxc:
       if (policy.lxc) return {};
@@ -108,7 +111,10 @@ Result<void> CheckContainment(const Node& root, const Policy& policy) {
     case Containment::kProcessContainer:
     case Containment::kSeatbelt:
     case Containment::kIsolationSession:
-    case Containment::kWslc:
+    case Containment::kVm:
+    case Containment::kWindowsSandbox:
+    case Containment::kMicrovm:
+    case Containment::kHyperlight:
       break;
   }
   return Node(root, *FindMember(root, "containment"))
@@ -129,7 +135,7 @@ Result<void> CheckProxy(const Node& root, const Policy& policy) {
 
 }  // namespace
 
-Result<void> ReadContract100(const Node& root, const ReadOptions& options, Policy& policy) {
+Result<void> ReadRequest(const Node& root, const ReadOptions& options, Policy& policy) {
   for (const std::string_view name : {"phase", "sandboxId"}) {
     if (const Member* member = FindMember(root, name)) {
       return Error(Code::kUnsupported, "state-aware requests (" + Quote(name) + ") are not built yet")

@@ -114,7 +114,7 @@ struct Kept {
 };
 
 Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
-                     report::ExitReport& report) {
+                     const char* init_name, report::ExitReport& report) {
   client::Options named = options;
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
   auto kept = std::make_shared<Kept>();
@@ -123,6 +123,7 @@ Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sand
   run::RunOptions run = HostOptions();
   run.terminal_streams = TerminalStreams();
   run.argv = argv;
+  run.init_name = init_name;
   run.describe = options.report.has_value();
   run.cgroups = &host.Cgroups();
   run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, job.extension, run));
@@ -131,16 +132,17 @@ Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sand
   report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
   if (options.policy) report.policy = *options.policy;
   if (job.effective) AddOrigins(*job.effective, report);
-  return Ended{report.exit_code, std::move(result.failure), std::move(kept)};
+  return Ended{report.exit_code, std::move(result.failure), report.how, std::move(kept)};
 }
 
 }  // namespace
 
-Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv) {
+Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
+                         const char* init_name) {
   std::optional<supervise::ReportFile> file;
   if (options.report) file.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
   report::ExitReport report;
-  Result<Ended> ended = RunJob(options, host, argv, report);
+  Result<Ended> ended = RunJob(options, host, argv, init_name, report);
   if (!file) return ended;
   if (!ended.ok()) report = FailureReport(options, ended.error());
   Result<void> written = file->Write(report);

@@ -7,7 +7,9 @@
 
 #include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/plan.h"
 #include "shared/client/options.h"
+#include "shared/report/exit_report.h"
 
 namespace mxc::cli {
 
@@ -15,11 +17,14 @@ namespace mxc::cli {
 struct Ended {
   int exit_code = 125;
   std::optional<Error> error;
+  report::How how = report::How::kFailedToStart;
   std::shared_ptr<void> kept;  // memory of the run, to be freed with this or not at all: see run::RunResult::kept
 };
 
 // Errors: what stopped the run before anything started (status 125). With --report, a report is written in any case.
-Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv);
+// init_name: what /proc/1/comm reads inside.
+Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
+                         const char* init_name = sandbox::kInitName);
 
 Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host);
 

@@ -171,6 +171,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   auto kept = std::make_shared<Kept>();
   kept->plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
   sandbox::Plan& plan = kept->plan;
+  plan.init_name = options.init_name;
   if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
   plan.terminal = plan.terminal_streams != 0;
 

@@ -22,6 +22,7 @@ struct RunOptions {
   std::string runtime_directory;  // XDG_RUNTIME_DIR
   std::string cache_directory;    // compiled filters of lists that aren't shipped; "": none
   sandbox::ArgvArea argv;
+  const char* init_name = sandbox::kInitName;  // what /proc/1/comm reads inside
   bool describe = true;                        // the report says what was applied; else only how the run went
   const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
 };

@@ -306,7 +306,7 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   started.kind = StatusKind::kStarted;
   started.pid = program;
   sys::Write(status, &started, sizeof started);
-  RunReaper(program, status);
+  RunReaper(program, status, plan.init_name);
 }
 
 }  // namespace mxc::sandbox

@@ -176,6 +176,8 @@ struct BundlePlan {
   uint16_t rows = 0, columns = 0;  // of the console; 0: the kernel's default
 };
 
+inline constexpr char kInitName[] = "mxc-init";
+
 class Plan {
  public:
   Plan() = default;
@@ -201,6 +203,7 @@ class Plan {
   bool terminal = false;
   uint8_t terminal_streams = 7;  // which standard streams it becomes, a bit each; with 0 among them, it controls, too
   bool reaper = true;
+  const char* init_name = kInitName;  // of the reaper
   bool no_new_privileges = true;
   uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N
   std::vector<Rlimit> rlimits;

@@ -74,7 +74,7 @@ def every_twin_runs_or_is_refused_by_field(box):
 # Microsoft's examples that are meant for Linux: exit status, and what is said.
 ORIGINALS = {
     "11_lxc_hello_world.json": (0, "Hello from LXC container!"),
-    "12_lxc_filesystem_access.json": (125, "/mnt/shared"),
+    "12_lxc_filesystem_access.json": (125, "/mnt/output"),
     "13_lxc_network_restricted.json": (125, "/network/allowedHosts/0"),
     "30_network_0_8_directional.json": (125, "/network/egress/allow"),
 }

@@ -104,7 +104,11 @@ std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& 
   }
   if ((plan.namespaces & CLONE_NEWNET) != 0) {
     for (const char* field : {"/network/egress/default", "/network/ingress/default", "/network/ingress/hostLoopback"}) {
-      table.Enforced(field, {"netns"});
+      table.Enforced(field, plan.network.empty() ? std::vector<std::string>{"netns"}
+                                                 : std::vector<std::string>{"netns", "nftables"});
+    }
+    if (!plan.network.empty()) {
+      for (const char* field : {"/network/egress/allow", "/network/egress/deny"}) table.Enforced(field, {"nftables"});
     }
   }
   table.Enforced("/ui", {"mount", "exec"});

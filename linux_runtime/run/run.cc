@@ -14,6 +14,7 @@
 #include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
 #include "linux_runtime/run/run_name.h"
+#include "linux_runtime/run/run_network.h"
 #include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/sandbox/build_plan.h"
 #include "linux_runtime/sandbox/cover_keeper.h"
@@ -36,6 +37,7 @@ struct Held {
   std::optional<cgroup::Hierarchy> hierarchy;
   std::optional<cgroup::Group> group;
   std::optional<MovedFolder> moved;
+  RunNetwork network;
 };
 
 // What outlives the run at no cost: see RunResult::kept.
@@ -184,7 +186,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     };
   }
 
-  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv));
+  held.network = MXC_TRY(RunNetwork::Prepare(extension, held.state.path));
+  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach()));
   if (held.group) held.group->CloseJoinFds();
   auto end = [&] {
     sys::PidfdSendSignal(launched.pidfd.get(), SIGKILL);
@@ -210,6 +213,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     if (options.describe) Describe(result.report, spec, extension, plan, held);
     if (held.hierarchy) cgroup::Sweep(*held.hierarchy, kRunPrefix, RunLives);
     SweepMovedFolders(held.state, RunLives);
+    if (context.privileged) SweepRunNetworks(held.state.path);
   };
 
   supervise::Outcome outcome;
@@ -231,6 +235,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
         }
       });
     }
+    held.network.Watch(loop);
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();
@@ -238,6 +243,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   settle();
   EndGroup(held, options.describe, result.report);
   outcome.Fill(result.report);
+  if (options.describe) held.network.Describe(result.report);
+  held.network.Remove();
   if (keeper) DescribeEvents(keeper->Finish(), held.moved ? held.moved->path() : "", result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);

@@ -9,6 +9,7 @@
 #include "linux_runtime/sandbox/guard_filter.h"
 #include "linux_runtime/sandbox/linux_attributes.h"
 #include "linux_runtime/sandbox/mount_plan.h"
+#include "linux_runtime/sandbox/network_plan.h"
 #include "linux_runtime/sandbox/process_attributes.h"
 #include "linux_runtime/sandbox/seccomp_cache.h"
 #include "linux_runtime/sandbox/seccomp_listener.h"
@@ -258,6 +259,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     ids.extra = plan.gid;
     ids.mode = context.privileged ? 1 : 0;
   }
+  MXC_TRY(PlanNetwork(plan, extension, context));
   Add(plan, Op::kTieToParent);
   Add(plan, Op::kPrivateMounts).propagation = context.bundle ? MS_SLAVE : MS_PRIVATE;
   if ((plan.namespaces & CLONE_NEWNET) != 0) Add(plan, Op::kLoopbackUp);

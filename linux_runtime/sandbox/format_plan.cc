@@ -191,6 +191,7 @@ std::string FormatPlan(const Plan& plan) {
   for (const SeccompProgram& program : plan.seccomp) {
     line("seccomp: " + program.origin + ", " + std::to_string(program.code.size()) + " instructions");
   }
+  for (const std::string& rule : plan.network) line("network: " + EscapeText(rule));
   for (const GuardedPath& guarded : plan.guarded) {
     line(std::string(guarded.exists ? "keep " : "watch for ") + Path(guarded.path.c_str()) + " " +
          (guarded.protect ? "read-only" : "covered") + " (" + EscapeText(guarded.rule) + ")");

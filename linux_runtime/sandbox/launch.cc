@@ -191,7 +191,8 @@ Result<void> CheckStandardStreams() {
 
 }  // namespace
 
-Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
+Result<Launched> Launch(Plan& plan, const ArgvArea& argv, const AttachNetwork& attach) {
+  if (!plan.network.empty() && !attach) return Error(Code::kInternal, "nothing here enforces the plan's network rules");
   if (!Without("streams")) MXC_TRY(CheckStandardStreams());
   MXC_TRY(MapMounts(plan, -1));
   int status[2], parent[2];
@@ -230,6 +231,7 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv) {
       MXC_TRY(MapMounts(plan, pid));
     }
     MXC_TRY(ApplyFromOutside(plan, pid));
+    if (!plan.network.empty()) MXC_TRY(attach(pid));
     return launched.Continue();
   };
   Result<void> finished = finish();

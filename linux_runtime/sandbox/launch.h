@@ -2,6 +2,8 @@
 // process walks the plan (apply.h) and reports over the status pipe.
 #pragma once
 
+#include <functional>
+
 #include "linux_runtime/sandbox/apply.h"
 #include "linux_runtime/sandbox/plan.h"
 #include "linux_runtime/sandbox/status.h"
@@ -30,7 +32,10 @@ struct Launched {
 
 // Errors: kSystem naming the call; kUnsupported when this kernel or its settings refuse user namespaces, or a granted
 // folder's file system can't be idmapped. Nothing is left behind on failure.
-Result<Launched> Launch(Plan& plan, const ArgvArea& argv);
+// attach: what connects the network namespace of process `pid` under the plan's rules; it is called before anything of the
+// container's is set up. A plan with rules is not launched without it.
+using AttachNetwork = std::function<Result<void>(int pid)>;
+Result<Launched> Launch(Plan& plan, const ArgvArea& argv, const AttachNetwork& attach = {});
 
 // What a failed step means, as an Error: "mount proc on /proc: EPERM (…)", with a hint where the cause is known.
 Error StepError(const Plan& plan, uint32_t step, int error);

@@ -213,6 +213,8 @@ class Plan {
   std::vector<SeccompProgram> seccomp;  // installed in order, the last one last
 
   BundlePlan bundle;
+  std::vector<std::string>
+      network;  // the rules for what is sent, a line each; empty: only the loopback device is there
   std::vector<GuardedPath> guarded;
   std::vector<ShownPath> shown;    // not the base system
   std::vector<std::string> notes;  // what was decided differently from what the spec's words say, and why

@@ -104,6 +104,15 @@ std::vector<Cidr> Subtract(const Cidr& range, const Cidr& hole) {
   return below;
 }
 
+bool HasDefaults(const Ruleset& rules) {
+  if (rules.size() < 2) return false;
+  const Rule &v4 = rules[rules.size() - 2], &v6 = rules.back();
+  const auto whole = [](const Rule& rule, bool six) {
+    return !rule.host && rule.transport == Transport::kAny && rule.to.prefix == 0 && rule.to.v6 == six;
+  };
+  return whole(v4, false) && whole(v6, true) && v4.allow == v6.allow;
+}
+
 size_t Decide(const Ruleset& rules, const Destination& to, std::span<const Cidr> host) {
   const Cidr address = Unmapped(to.address);
   for (size_t i = 0; i < rules.size(); ++i) {

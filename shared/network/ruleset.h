@@ -40,6 +40,9 @@ policy::Cidr Unmapped(const policy::Cidr& range);
 // `range` without `hole`: the largest ranges that remain, in order of address.
 std::vector<policy::Cidr> Subtract(const policy::Cidr& range, const policy::Cidr& hole);
 
+// Whether the last two rules decide about everything that is left, of IPv4 and of IPv6, alike.
+bool HasDefaults(const Ruleset& rules);
+
 struct Destination {
   Transport transport = Transport::kAny;  // kAny: a protocol without ports that isn't ICMP (SCTP too)
   policy::Cidr address;                   // of full length

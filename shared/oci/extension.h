@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/network/ruleset.h"
 
 namespace mxc::oci {
 
@@ -64,6 +65,8 @@ struct Extension {
   uint32_t timeout_ms = 0;               // dev.mxc.timeout-ms; 0: none
   // dev.mxc.named-limits: names of limits (memory, cpu, pids) that are refused, not weakened, when unenforceable.
   std::vector<std::string> named_limits;
+  // dev.mxc.network: the egress rules, a line each (network::Spell). Empty: no network but the loopback device.
+  network::Ruleset network;
   std::string run_name;       // dev.mxc.run
   std::string policy_digest;  // dev.mxc.policy-digest: "sha256:…"
   std::string profile;        // dev.mxc.profile

@@ -147,6 +147,18 @@ void WriteStrings(Writer& json, std::string_view key, const std::vector<std::str
   json.Close(']');
 }
 
+// Only where there are any, so that a policy without a network keeps its digest. Where a rule stands is no part of it.
+void WriteRules(Writer& json, const network::Ruleset& rules) {
+  if (rules.empty()) return;
+  json.Key("egressRules");
+  json.Open('[');
+  for (network::Rule rule : rules) {
+    rule.origin.clear();
+    json.Text(network::Spell(rule));
+  }
+  json.Close(']');
+}
+
 void WriteFlag(Writer& json, std::string_view key, bool value) {
   json.Key(key);
   json.Bool(value);
@@ -177,6 +189,7 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
   json.Key("rootfs");
   WriteOptionalText(json, *policy.rootfs);
   WriteFlag(json, "egress", *policy.egress == Default::kAllow);
+  WriteRules(json, policy.egress_rules);
   WriteFlag(json, "ingress", *policy.ingress == Default::kAllow);
   WriteFlag(json, "hostLoopback", *policy.host_loopback == Default::kAllow);
   WriteResources(json, *policy.resources);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/network/ruleset.h"
 #include "shared/policy/policy.h"
 
 namespace mxc::policy {
@@ -55,6 +56,7 @@ struct EffectivePolicy {
   Sourced<std::optional<std::string>> rootfs;  // absent: the baseline above is the root
 
   Sourced<Default> egress, ingress, host_loopback;
+  network::Ruleset egress_rules;  // compiled; empty: no network but the sandbox's own loopback
 
   // All set except swap, cpus and file_bytes, where absent means no limit of ours.
   Sourced<Resources> resources;           // origin of the whole

@@ -69,7 +69,7 @@ bool Asked(const EffectivePolicy& policy, Forbidden option) {
     case Forbidden::kRootfs:
       return (*policy.rootfs).has_value();
     case Forbidden::kEgress:
-      return *policy.egress == Default::kAllow;
+      return *policy.egress == Default::kAllow || !policy.egress_rules.empty();
     case Forbidden::kIngress:
       return *policy.ingress == Default::kAllow;
     case Forbidden::kHostLoopback:

@@ -1,5 +1,6 @@
 #include "shared/policy/resolve.h"
 
+#include "shared/network/compile.h"
 #include "shared/policy/contract_support.h"
 #include "shared/policy/doors.h"
 #include "shared/policy/environment.h"
@@ -109,7 +110,7 @@ void ResolveOptions(const Policy& policy, const Profile& profile, EffectivePolic
   effective.sysfs = **profile.sysfs;
 }
 
-void ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
+Result<void> ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
   const Origin builtin{kBuiltin, "mxc", "", 0};
   const auto side = [&](Default value, const char* pointer) {
     return Sourced<Default>{
@@ -118,6 +119,9 @@ void ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
   effective.egress = side(policy.network.egress, "/network/egress/default");
   effective.ingress = side(policy.network.ingress, "/network/ingress/default");
   effective.host_loopback = side(policy.network.host_loopback, "/network/ingress/hostLoopback");
+  effective.egress_rules = MXC_TRY(
+      network::Compile(policy.network, [&](const std::string& pointer) { return policy.source + "#" + pointer; }));
+  return {};
 }
 
 }  // namespace
@@ -144,7 +148,7 @@ Result<EffectivePolicy> Resolve(const Policy& policy, const ProfileSet& profiles
   }
   ResolveResources(policy, profile, effective);
   ResolveOptions(policy, profile, effective);
-  ResolveNetwork(policy, effective);
+  MXC_TRY(ResolveNetwork(policy, effective));
   for (const Floor& floor : floors) MXC_TRY(NarrowOptions(floor, effective));
 
   effective.paths = MXC_TRY(ResolvePaths(policy, profile, floors, caller, roots, (*effective.rootfs).has_value()));

@@ -33,15 +33,17 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
             "run as root, or set kernel.unprivileged_userns_clone=1 and "
             "kernel.apparmor_restrict_unprivileged_userns=0");
   }
-  constexpr char kNoNetwork[] = "the sandbox's network is closed in this version";
-  if (*policy.egress == policy::Default::kAllow) {
-    return Unsupported(policy.egress, std::string("/network/egress: allow: ") + kNoNetwork, "set it to \"deny\"");
+  if (!policy.egress_rules.empty() && !facts.root) {
+    return Unsupported(
+        policy.egress, "/network/egress: rules that allow something: only root can connect a sandbox yet",
+        "run mxc as root, or take the allow rules out: without them only the sandbox's loopback is there");
   }
+  constexpr char kNoIngress[] = "nothing can reach a sandbox from outside in this version";
   if (*policy.ingress == policy::Default::kAllow) {
-    return Unsupported(policy.ingress, std::string("/network/ingress: allow: ") + kNoNetwork, "set it to \"deny\"");
+    return Unsupported(policy.ingress, std::string("/network/ingress: allow: ") + kNoIngress, "set it to \"deny\"");
   }
   if (*policy.host_loopback == policy::Default::kAllow) {
-    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoNetwork,
+    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoIngress,
                        "set it to \"deny\"");
   }
   if (*policy.identity == policy::Identity::kHostRoot && !facts.root) {
@@ -232,6 +234,7 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   extension.nesting = *policy.nesting;
   extension.init = true;
   extension.timeout_ms = *policy.timeout_ms;
+  extension.network = policy.egress_rules;
   extension.run_name = policy.run_name;
   extension.policy_digest = policy.digest;
   extension.profile = policy.profile;

@@ -1,0 +1,108 @@
+#include "linux_runtime/network/rules.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace mxc::network {
+namespace {
+
+using policy::Cidr;
+
+constexpr char kRefuse[] = "refuse";
+constexpr int kFilter = 0, kSourceNat = 100;  // NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC
+
+uint8_t NumberOf(Transport transport, bool v6) {
+  switch (transport) {
+    case Transport::kTcp:
+      return IPPROTO_TCP;
+    case Transport::kUdp:
+      return IPPROTO_UDP;
+    default:
+      return static_cast<uint8_t>(v6 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP});
+  }
+}
+
+NftRule Matches(const Rule& rule, const Cidr& to) {
+  NftRule matches;
+  matches.To(to);
+  if (rule.transport != Transport::kAny) matches.Protocol(NumberOf(rule.transport, to.v6));
+  if (!rule.every_port()) matches.ToPorts(rule.first_port, rule.last_port);
+  return matches;
+}
+
+NftRule& Refused(NftRule& rule, uint32_t label) {
+  return rule.Count().Log(kLogGroup, std::to_string(label)).Jump(kRefuse).Label(label);
+}
+
+}  // namespace
+
+NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host) {
+  NftTransaction table(kSandboxTable);
+  table.MakeTable().MakeChain(kRefuse);
+  // connect(2) fails with ECONNREFUSED at once, where a dropped SYN would let it wait for minutes; what else is sent
+  // fails with EPERM by being dropped here, on the way out.
+  table.Append(kRefuse, NftRule().Protocol(IPPROTO_TCP).ResetTcp()).Append(kRefuse, NftRule().Drop());
+
+  table.MakeBaseChain(kEgressChain, "filter", NftHook::kOutput, kFilter, false);
+  table.Append(kEgressChain, NftRule().OutOnLoopback().Accept());
+  NftRule options;
+  options.HasIpv4Options();
+  table.Append(kEgressChain, Refused(options, kLabelOptions));
+  table.Append(kEgressChain, NftRule().OfKnownConnection().Accept());
+  for (uint32_t index = 0; index < rules.size(); ++index) {
+    const Rule& rule = rules[index];
+    const std::span<const Cidr> to = rule.host ? host : std::span(&rule.to, 1);
+    for (const Cidr& range : to) {
+      NftRule line = Matches(rule, range);
+      table.Append(kEgressChain, rule.allow ? line.Accept() : Refused(line, index));
+    }
+  }
+
+  table.MakeBaseChain(kIngressChain, "filter", NftHook::kInput, kFilter, false);
+  table.Append(kIngressChain, NftRule().InOnLoopback().Accept());
+  table.Append(kIngressChain, NftRule().OfKnownConnection().Accept());
+  table.Append(kIngressChain,
+               NftRule().Count().Log(kLogGroup, std::to_string(kLabelIngress)).Drop().Label(kLabelIngress));
+  table.MakeBaseChain("forward", "filter", NftHook::kForward, kFilter, false);
+  return table;
+}
+
+NftTransaction HostTable(const std::string& name, const LinkPlan& link, const Ruleset& rules,
+                         std::span<const Cidr> host, bool forwards_only_ours) {
+  const std::string device = link.host_name(), others = std::string(kLinkPrefix) + "*";
+  const auto foreign = [&](const Cidr& source) { return NftRule().InOn(device).NotFrom(source).Drop(); };
+  NftTransaction table(name);
+  table.MakeTable();
+
+  table.MakeBaseChain("forward", "filter", NftHook::kForward, kFilter, true);
+  table.Append("forward", foreign(link.address_v4())).Append("forward", foreign(link.address_v6()));
+  table.Append("forward", NftRule().InOn(device).OutOn(others).Drop());
+  table.Append("forward", NftRule().OutOn(device).OfKnownConnection().Accept());
+  table.Append("forward", NftRule().OutOn(device).Drop());
+  if (forwards_only_ours) table.Append("forward", NftRule().NotInOn(others).NotOutOn(others).Drop());
+
+  // Only what the policy names an address of the host for gets at it.
+  table.MakeBaseChain("input", "filter", NftHook::kInput, kFilter, true);
+  table.Append("input", foreign(link.address_v4())).Append("input", foreign(link.address_v6()));
+  table.Append("input", NftRule().InOn(device).OfKnownConnection().Accept());
+  for (const Rule& rule : rules) {
+    if (rule.host) break;  // what comes behind it isn't about the host
+    const bool ours = std::any_of(host.begin(), host.end(), [&](const Cidr& one) { return one.Contains(rule.to); });
+    if (!rule.allow || !ours) continue;
+    NftRule line;
+    line.InOn(device).To(rule.to);
+    if (rule.transport != Transport::kAny) line.Protocol(NumberOf(rule.transport, rule.to.v6));
+    if (!rule.every_port()) line.ToPorts(rule.first_port, rule.last_port);
+    table.Append("input", line.Accept());
+  }
+  table.Append("input", NftRule().InOn(device).Drop());
+
+  table.MakeBaseChain("postrouting", "nat", NftHook::kPostrouting, kSourceNat, true);
+  for (const Cidr& source : {link.address_v4(), link.address_v6()}) {
+    table.Append("postrouting", NftRule().From(source).NotOutOn(others).Masquerade());
+  }
+  return table;
+}
+
+}  // namespace mxc::network

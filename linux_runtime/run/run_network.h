@@ -1,0 +1,35 @@
+// The network of one run, if its policy allows any: from the engine's preparation to the lines of the report.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "linux_runtime/network/veth_network.h"
+#include "linux_runtime/sandbox/launch.h"
+#include "linux_runtime/supervise/loop.h"
+#include "shared/base/result.h"
+#include "shared/oci/extension.h"
+#include "shared/report/exit_report.h"
+
+namespace mxc::run {
+
+class RunNetwork {
+ public:
+  // Without rules there is nothing to prepare, and none of the rest does anything.
+  static Result<RunNetwork> Prepare(const oci::Extension& extension, const std::string& state_folder);
+
+  // For Launch. This object stays where it is meanwhile.
+  sandbox::AttachNetwork Attach() const;
+  void Watch(supervise::Loop& loop) const;
+  // After the program's end. What was refused becomes denials of the report.
+  void Describe(report::ExitReport& report) const;
+  void Remove();
+
+ private:
+  std::unique_ptr<network::VethNetwork> network_;
+};
+
+// Removes what killed runs left of their networks.
+void SweepRunNetworks(const std::string& state_folder);
+
+}  // namespace mxc::run

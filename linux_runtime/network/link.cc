@@ -58,12 +58,10 @@ int MakePair(Rtnetlink& host, const std::string& name, int netns) {
   peer += Attribute(IFLA_IFNAME, {kInsideName, sizeof kInsideName});
   peer += NumberAttribute(IFLA_NET_NS_FD, static_cast<uint32_t>(netns));
   peer += Attribute(IFLA_ADDRESS, kInsideMac);
-  peer += Attribute(IFLA_AF_SPEC, WithoutLinkLocal());
   const std::string data = Attribute(VETH_INFO_PEER, peer);
   const std::string info = Attribute(IFLA_INFO_KIND, "veth") + Attribute(IFLA_INFO_DATA, data);
   Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, header);
   request.AddName(IFLA_IFNAME, name).Add(IFLA_ADDRESS, kHostMac).Add(IFLA_LINKINFO, info);
-  request.Add(IFLA_AF_SPEC, WithoutLinkLocal());
   return host.Do(request);
 }
 
@@ -86,6 +84,9 @@ Result<int> IndexOf(Rtnetlink& link, const std::string& name) {
 int SetUp(Rtnetlink& link, int index) {
   ifinfomsg header{};
   header.ifi_index = index;
+  // A kernel without IPv6 gives no such addresses either.
+  const int error = link.Do(Request(RTM_NEWLINK, 0, header).Add(IFLA_AF_SPEC, WithoutLinkLocal()));
+  if (error < 0 && error != -EAFNOSUPPORT) return error;
   header.ifi_flags = header.ifi_change = IFF_UP;
   return link.Do(Request(RTM_NEWLINK, 0, header));
 }

@@ -182,6 +182,7 @@ Result<HostFacts> ProbeHost(const cgroup::Hierarchy& hierarchy, const char* cons
   facts.raises_limits = initial && HasEffective(CAP_SYS_RESOURCE);
   facts.hard_limits = HardLimits();
   facts.wsl = ProbeWsl(name.release, facts.caller);
+  if (auto resolver = ReadText("/etc/resolv.conf")) facts.nameservers = Nameservers(*resolver);
   facts.cpus = UsableProcessors();
   struct sysinfo memory {};
   if (::sysinfo(&memory) == 0) facts.memory_bytes = uint64_t{memory.totalram} * memory.mem_unit;

@@ -109,6 +109,22 @@ std::string_view DangerOfGroup(std::string_view name) {
   return "";
 }
 
+std::vector<std::string> Nameservers(std::string_view text) {
+  constexpr std::string_view kWord = "nameserver", kSpace = " \t";
+  std::vector<std::string> found;
+  while (!text.empty() && found.size() < 3) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!line.starts_with(kWord)) continue;
+    line.remove_prefix(kWord.size());
+    const size_t begin = line.find_first_not_of(kSpace);
+    if (begin == 0 || begin == std::string_view::npos) continue;
+    line.remove_prefix(begin);
+    found.emplace_back(line.substr(0, line.find_first_of(" \t\r#;")));
+  }
+  return found;
+}
+
 std::optional<std::string> ReadText(const char* path) {
   sys::UniqueFd fd(sys::OpenAt(AT_FDCWD, path, O_RDONLY));
   if (!fd.valid()) return std::nullopt;

@@ -33,6 +33,9 @@ std::vector<std::pair<uint64_t, uint64_t>> FindSubids(std::string_view text, std
 // Groups whose members are, or can become, root or read everything on the host. What each gives; "" for others.
 std::string_view DangerOfGroup(std::string_view name);
 
+// The addresses in nameserver lines of resolv.conf(5), the first three, which is all that resolvers ask.
+std::vector<std::string> Nameservers(std::string_view text);
+
 // A whole file up to 1 MiB; nothing when it can't be opened. For files of /proc and /etc.
 std::optional<std::string> ReadText(const char* path);
 // A file that holds one number; nothing when it's absent or holds something else.

@@ -54,3 +54,10 @@ TEST_CASE("groups that give the host away are known") {
   for (const char* name : {"docker", "disk", "kvm", "sudo", "lxd", "shadow"}) CHECK_FALSE(DangerOfGroup(name).empty());
   for (const char* name : {"", "users", "ann", "dockerx"}) CHECK(DangerOfGroup(name).empty());
 }
+
+TEST_CASE("name servers of resolv.conf") {
+  CHECK(Nameservers("# x\nnameserver 192.0.2.1\nnameserver\t2001:db8::1 # y\nnameservers 1.2.3.4\nnameserver\n"
+                    "search x\n nameserver 9.9.9.9\nnameserver 192.0.2.2\nnameserver 192.0.2.3") ==
+        std::vector<std::string>{"192.0.2.1", "2001:db8::1", "192.0.2.2"});
+  CHECK(Nameservers("").empty());
+}

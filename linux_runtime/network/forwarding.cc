@@ -12,7 +12,6 @@
 namespace mxc::network {
 namespace {
 
-constexpr char kFile[] = "/forwarding";
 constexpr std::string_view kSettings = "/proc/sys/net/";
 constexpr off_t kChanging = 0, kHolding = 1;  // bytes that are locked
 constexpr size_t kMostBytes = size_t{1} << 20;
@@ -96,7 +95,7 @@ void PutBack(int file) {
   if (::ftruncate(file, 0) != 0) return;  // what is recorded stays, and is put back again: the same values
 }
 
-Result<void> SwitchOn(int file, const std::string& folder, bool v6) {
+Result<void> SwitchOn(int file, const std::string& path, bool v6) {
   const std::string text = [&] {
     std::string lines;
     for (const std::string& line : Before(v6)) lines += line + "\n";
@@ -105,7 +104,7 @@ Result<void> SwitchOn(int file, const std::string& folder, bool v6) {
   // Written before anything is changed: whoever finds it after a kill puts back what it says.
   ::lseek(file, 0, SEEK_END);
   if (sys::Write(file, text.data(), text.size()) != static_cast<long>(text.size())) {
-    return sys::SystemError("write " + folder + kFile, errno);
+    return sys::SystemError("write " + path, errno);
   }
   if (v6) {
     for (const std::string& device : Devices("ipv6")) {
@@ -121,8 +120,8 @@ Result<void> SwitchOn(int file, const std::string& folder, bool v6) {
   return {};
 }
 
-sys::UniqueFd OpenFile(const std::string& folder, int flags) {
-  return sys::UniqueFd(sys::OpenAt(AT_FDCWD, (folder + kFile).c_str(), O_RDWR | O_NOFOLLOW | flags, 0600));
+sys::UniqueFd OpenFile(const std::string& path, int flags) {
+  return sys::UniqueFd(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_NOFOLLOW | flags, 0600));
 }
 
 // With the changing lock held.
@@ -134,15 +133,13 @@ void PutBackIfUnheld(int file) {
 
 }  // namespace
 
-Result<Forwarding> Forwarding::Hold(const std::string& folder, bool v6) {
+Result<Forwarding> Forwarding::Hold(const std::string& path, bool v6) {
   Forwarding held;
-  held.file_ = OpenFile(folder, O_CREAT);
-  if (!held.file_.valid()) return sys::SystemError("open " + folder + kFile, -held.file_.get());
+  held.file_ = OpenFile(path, O_CREAT);
+  if (!held.file_.valid()) return sys::SystemError("open " + path, -held.file_.get());
   const int file = held.file_.get();
-  if (int error = Lock(file, kChanging, F_WRLCK, true); error < 0)
-    return sys::SystemError("lock " + folder + kFile, -error);
-  if (int error = Lock(file, kHolding, F_RDLCK, true); error < 0)
-    return sys::SystemError("lock " + folder + kFile, -error);
+  if (int error = Lock(file, kChanging, F_WRLCK, true); error < 0) return sys::SystemError("lock " + path, -error);
+  if (int error = Lock(file, kHolding, F_RDLCK, true); error < 0) return sys::SystemError("lock " + path, -error);
   ::lseek(file, 0, SEEK_SET);
   const std::string recorded = ReadAll(file);
   Result<void> done;
@@ -154,7 +151,7 @@ Result<Forwarding> Forwarding::Hold(const std::string& folder, bool v6) {
     if (recorded.find(name + " 0\n") != std::string::npos) held.was_off_ = true;
     if (now != "0" || !done.ok()) continue;
     held.was_off_ = true;
-    done = SwitchOn(file, folder, six);
+    done = SwitchOn(file, path, six);
   }
   (void)Lock(file, kChanging, F_UNLCK, false);
   if (!done.ok()) return std::move(done).error();
@@ -170,8 +167,8 @@ void Forwarding::Release() {
   file_.reset();
 }
 
-void Forwarding::PutBackUnheld(const std::string& folder) {
-  sys::UniqueFd file = OpenFile(folder, 0);
+void Forwarding::PutBackUnheld(const std::string& path) {
+  sys::UniqueFd file = OpenFile(path, 0);
   if (!file.valid() || Lock(file.get(), kChanging, F_WRLCK, true) < 0) return;
   PutBackIfUnheld(file.get());
 }

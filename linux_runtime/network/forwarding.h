@@ -18,11 +18,11 @@ class Forwarding {
   Forwarding& operator=(Forwarding&&) = default;
   ~Forwarding() { Release(); }
 
-  // folder: the state folder. v6: of IPv6, too; devices that learn their routes from router advertisements go on to do so,
+  // path: the file, in the state folder; one for each network namespace that sandboxes are started in. v6: of IPv6, too; devices that learn their routes from router advertisements go on to do so,
   // which forwarding alone would end. Error: kSystem naming the setting.
-  static Result<Forwarding> Hold(const std::string& folder, bool v6);
+  static Result<Forwarding> Hold(const std::string& path, bool v6);
   // Puts the settings back if no sandbox holds them any more: after killed ones. Nothing to do: nothing is done.
-  static void PutBackUnheld(const std::string& folder);
+  static void PutBackUnheld(const std::string& path);
 
   // Whether the host forwarded nothing of IPv4 before, or, with v6, of IPv6.
   bool was_off() const { return was_off_; }

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace mxc::network {
 namespace {
@@ -11,6 +12,9 @@ using policy::Cidr;
 
 constexpr char kRefuse[] = "refuse";
 constexpr int kFilter = 0, kSourceNat = 100;  // NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC
+
+constexpr Cidr kReportsV4{false, {224, 0, 0, 22}, 32};
+constexpr Cidr kReportsV6{true, {0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}, 128};
 
 uint8_t NumberOf(Transport transport, bool v6) {
   switch (transport) {
@@ -46,6 +50,10 @@ NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host) {
 
   table.MakeBaseChain(kEgressChain, "filter", NftHook::kOutput, kFilter, false);
   table.Append(kEgressChain, NftRule().OutOnLoopback().Accept());
+  // The kernel's own reports of the groups that it listens to (IGMP, MLD): nobody asked for them, so nobody is told.
+  for (const auto& [group, protocol] : {std::pair(kReportsV4, uint8_t{IPPROTO_IGMP}), {kReportsV6, IPPROTO_ICMPV6}}) {
+    table.Append(kEgressChain, NftRule().To(group).Protocol(protocol).Drop());
+  }
   NftRule options;
   options.HasIpv4Options();
   table.Append(kEgressChain, Refused(options, kLabelOptions));

@@ -52,9 +52,16 @@ void RemoveHostTable(const std::string& name) {
   if (host.ok()) (void)host->Commit(NftTransaction(name).RemoveTable());
 }
 
-std::string MarkOf(const std::string& folder, const std::string& name) {
-  return folder + "/" + std::string(kMark) + name;
+// Of this process's network namespace: what was done to another one can't be undone from here.
+std::string NamespaceName() {
+  struct stat found {};
+  (void)::stat("/proc/self/ns/net", &found);
+  return std::to_string(found.st_ino);
 }
+
+std::string MarkPrefix() { return std::string(kMark) + NamespaceName() + "-"; }
+std::string MarkOf(const std::string& folder, const std::string& name) { return folder + "/" + MarkPrefix() + name; }
+std::string ForwardingFile(const std::string& folder) { return folder + "/forwarding-" + NamespaceName(); }
 
 }  // namespace
 
@@ -81,7 +88,7 @@ Result<void> VethNetwork::Attach(int pid) {
   const sys::UniqueFd mark(sys::OpenAt(AT_FDCWD, MarkOf(folder_, name_).c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600));
   if (!mark.valid()) return sys::SystemError("make " + MarkOf(folder_, name_), -mark.get());
   marked_ = true;
-  forwarding_.emplace(MXC_TRY(Forwarding::Hold(folder_, link_.v6)));
+  forwarding_.emplace(MXC_TRY(Forwarding::Hold(ForwardingFile(folder_), link_.v6)));
   Netfilter host = MXC_TRY(Netfilter::Open());
   MXC_TRY(Commit(host, HostTable(name_, link_, rules_, host_, forwarding_->was_off()),
                  "load the host's rules for the sandbox"));
@@ -124,17 +131,18 @@ void VethNetwork::Remove() {
 
 void SweepNetworks(const std::string& folder, const std::function<bool(const std::string& name)>& alive) {
   std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(folder.c_str()), ::closedir);
+  const std::string prefix = MarkPrefix();
   bool found = false;
   while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
     const std::string_view file = entry->d_name;
-    if (!file.starts_with(kMark)) continue;
-    const std::string name(file.substr(kMark.size()));
+    if (!file.starts_with(prefix)) continue;
+    const std::string name(file.substr(prefix.size()));
     if (alive(name)) continue;
     RemoveHostTable(name);
     ::unlink(MarkOf(folder, name).c_str());
     found = true;
   }
-  if (found) Forwarding::PutBackUnheld(folder);
+  if (found) Forwarding::PutBackUnheld(ForwardingFile(folder));
 }
 
 }  // namespace mxc::network

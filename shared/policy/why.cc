@@ -1,8 +1,13 @@
 #include "shared/policy/why.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
 
 #include "shared/base/style.h"
+#include "shared/network/ruleset.h"
+#include "shared/policy/cidr.h"
 #include "shared/policy/environment.h"
 #include "shared/policy/explain.h"
 #include "shared/policy/path_tree.h"
@@ -144,6 +149,69 @@ Answer WhyPath(const EffectivePolicy& policy, Operation operation, std::string_v
   return answer;
 }
 
+namespace {
+
+// "192.0.2.1:443", "[2001:db8::1]:53", "udp 192.0.2.1:53", an address alone. Nothing: a name, or no address at all.
+std::optional<network::Destination> DestinationOf(std::string_view text) {
+  network::Destination to;
+  to.transport = network::Transport::kTcp;
+  constexpr std::pair<std::string_view, network::Transport> kTransports[] = {
+      {"tcp ", network::Transport::kTcp}, {"udp ", network::Transport::kUdp}, {"icmp ", network::Transport::kIcmp}};
+  for (const auto& [word, transport] : kTransports) {
+    if (!text.starts_with(word)) continue;
+    to.transport = transport;
+    text.remove_prefix(word.size());
+  }
+  std::string_view address = text, port;
+  const bool bracketed = text.starts_with('[') && text.find(']') != std::string_view::npos;
+  if (bracketed) {
+    address = text.substr(1, text.find(']') - 1);
+    port = text.substr(text.find(']') + 1);
+  } else if (std::count(text.begin(), text.end(), ':') == 1) {
+    address = text.substr(0, text.find(':'));
+    port = text.substr(text.find(':'));
+  }
+  if (!port.empty()) {
+    const auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), to.port);
+    if (!port.starts_with(':') || error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+  }
+  if (address.find('/') != std::string_view::npos) return std::nullopt;
+  Result<Cidr> parsed = ParseCidr(address);
+  if (!parsed.ok()) return std::nullopt;
+  to.address = *parsed;
+  return to;
+}
+
+std::string Failure(network::Transport transport) {
+  return transport == network::Transport::kTcp ? "ECONNREFUSED at once" : "EPERM at once";
+}
+
+std::string AllowOf(const network::Destination& to) {
+  return R"({"network": {"egress": {"allow": [{"to": [{"cidr": ")" + network::Spell(network::Unmapped(to.address)) +
+         R"("}]}]}}})";
+}
+
+void WhyRule(const EffectivePolicy& policy, const network::Destination& to, Answer& answer) {
+  // Which addresses are the host's shows when the sandbox starts; here only a rule about them can be told of.
+  const network::Rule& rule = policy.egress_rules[network::Decide(policy.egress_rules, to, {})];
+  answer.origin = rule.origin;
+  answer.rule = network::Spell(rule);
+  if (rule.allow) {
+    const bool single = !rule.host && rule.to.prefix == (rule.to.v6 ? 128 : 32);
+    answer.verdict = single ? Verdict::kAllowed : Verdict::kConditional;
+    if (single) return;
+    answer.how = Failure(to.transport) + " if it is an address of the host, of its gateways or of another sandbox";
+    answer.remedy = "if it is one of those, name it by itself: " + AllowOf(to);
+    return;
+  }
+  answer.how = Failure(to.transport);
+  answer.remedy = rule.origin.ends_with("/default")
+                      ? "allow it: " + AllowOf(to)
+                      : "take the address out of that rule: what is denied stays denied, whatever else allows it";
+}
+
+}  // namespace
+
 Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
   Answer answer;
   answer.question = "connect to " + Printable(address);
@@ -155,13 +223,17 @@ Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
     answer.how = "only servers inside the sandbox are there";
     answer.rule = "each sandbox has a loopback device of its own";
     answer.origin = "built in";
-  } else if (*policy.egress == Default::kAllow) {
-    answer.verdict = Verdict::kAllowed;
-    answer.rule = "network.egress.default is allow";
-  } else {
+  } else if (policy.egress_rules.empty()) {
     answer.how = "ENETUNREACH; names don't resolve";
     answer.rule = "network.egress.default is deny: the sandbox has a loopback device and nothing else";
-    answer.remedy = "nothing yet: this version has no network; fetch what is needed before, outside";
+    answer.remedy = R"(allow an address: {"network": {"egress": {"allow": [{"to": [{"cidr": "192.0.2.1"}]}]}}})";
+  } else if (const std::optional<network::Destination> to = DestinationOf(address)) {
+    WhyRule(policy, *to, answer);
+  } else {
+    answer.verdict = Verdict::kConditional;
+    answer.how = "as the rules say for the addresses that the name has";
+    answer.rule = "rules are about addresses, and a name is none";
+    answer.remedy = "ask for the address, with its port: 192.0.2.1:443, [2001:db8::1]:443 or \"udp 192.0.2.1:53\"";
   }
   return answer;
 }

@@ -69,6 +69,25 @@ TEST_CASE("addresses, system calls and variables") {
   const EffectivePolicy policy = Sample();
   CHECK(WhyAddress(policy, "192.0.2.1:443").verdict == Verdict::kDenied);
   CHECK(WhyAddress(policy, "127.0.0.1:80").verdict == Verdict::kConditional);
+  EffectivePolicy connected = Sample();
+  for (const char* line :
+       {"deny tcp 192.0.2.9/32 443 p#/network/egress/deny/0", "allow tcp 192.0.2.7/32 443 p#a", "deny any host * p#h",
+        "allow tcp 192.0.2.0/24 443 p#/network/egress/allow/0", "deny any 0.0.0.0/0 * p#/network/egress/default",
+        "deny any ::/0 * p#/network/egress/default"}) {
+    connected.egress_rules.push_back(*network::ParseRule(line));
+  }
+  CHECK(WhyAddress(connected, "192.0.2.7:443").verdict == Verdict::kAllowed);
+  const Answer range = WhyAddress(connected, "192.0.2.8:443");
+  CHECK(range.verdict == Verdict::kConditional);
+  CHECK(range.origin == "p#/network/egress/allow/0");
+  const Answer denied = WhyAddress(connected, "[::ffff:192.0.2.9]:443");
+  CHECK(denied.verdict == Verdict::kDenied);
+  CHECK(denied.origin == "p#/network/egress/deny/0");
+  CHECK(denied.how == "ECONNREFUSED at once");
+  const Answer other = WhyAddress(connected, "udp 192.0.2.8:53");
+  CHECK(other.how == "EPERM at once");
+  CHECK(other.remedy.find(R"([{"cidr": "192.0.2.8/32"}])") != std::string::npos);
+  CHECK(WhyAddress(connected, "example.org:443").verdict == Verdict::kConditional);
   const SyscallLookup lookup = [](std::string_view list, std::string_view call) {
     CHECK(list == "default");
     if (call == "read") return SyscallVerdict{Verdict::kAllowed, "", "", ""};

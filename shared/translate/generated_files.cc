@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "shared/network/ruleset.h"
+#include "shared/policy/cidr.h"
+
 namespace mxc::translate {
 namespace {
 
@@ -38,6 +41,22 @@ std::string Group(const CallerFacts& caller) {
   return text + "nogroup:x:65534:\n";
 }
 
+// The host's name servers as far as the rules let the sandbox ask them. With none, look-ups fail at once.
+std::string ResolvConf(const policy::EffectivePolicy& policy, const HostFacts& facts) {
+  if (policy.egress_rules.empty()) return "# no network in this sandbox\noptions timeout:1 attempts:1\n";
+  constexpr policy::Cidr kLoopback{false, {127}, 8};
+  std::string text;
+  for (const std::string& server : facts.nameservers) {
+    const Result<policy::Cidr> address = policy::ParseCidr(server);
+    if (!address.ok() || server.find('/') != std::string::npos || kLoopback.Contains(*address)) continue;
+    const network::Destination to{network::Transport::kUdp, *address, 53};
+    if (!policy.egress_rules[network::Decide(policy.egress_rules, to, {})].allow) continue;
+    text += "nameserver " + server + "\n";
+  }
+  if (text.empty()) text = "# the network rules allow no name server of the host's, port 53\n";
+  return text + "options timeout:2 attempts:2\n";
+}
+
 }  // namespace
 
 void AddGeneratedFiles(const policy::EffectivePolicy& policy, const HostFacts& facts, const PathLayout& layout,
@@ -55,8 +74,7 @@ void AddGeneratedFiles(const policy::EffectivePolicy& policy, const HostFacts& f
   });
   add("/etc/nsswitch.conf", [] { return "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"; });
   add("/etc/passwd", [&] { return Passwd(facts.caller); });
-  // No name server: without a network nothing could answer, and an empty list makes look-ups fail at once.
-  add("/etc/resolv.conf", [] { return "# no network in this sandbox\noptions timeout:1 attempts:1\n"; });
+  add("/etc/resolv.conf", [&] { return ResolvConf(policy, facts); });
 }
 
 }  // namespace mxc::translate

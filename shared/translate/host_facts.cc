@@ -64,6 +64,7 @@ void Walk(V& visit, T& x) {
   visit("cpus", x.cpus);
   visit("memoryBytes", x.memory_bytes);
   visit("mergedUsr", x.merged_usr);
+  visit("nameservers", x.nameservers);
 }
 
 template <class T>

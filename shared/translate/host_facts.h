@@ -59,6 +59,8 @@ struct HostFacts {
   uint32_t cpus = 1;
   uint64_t memory_bytes = 0;  // 0: unknown
   bool merged_usr = true;     // /bin is a link to usr/bin
+  // Of /etc/resolv.conf, as they stand there.
+  std::vector<std::string> nameservers;
 
   bool operator==(const HostFacts&) const = default;
 

@@ -33,6 +33,16 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
             "run as root, or set kernel.unprivileged_userns_clone=1 and "
             "kernel.apparmor_restrict_unprivileged_userns=0");
   }
+  if (*policy.egress == policy::Default::kAllow && policy.egress_rules.empty()) {
+    return Unsupported(policy.egress, "/network/egress: allow: the rules behind it were not compiled",
+                       "set it to \"deny\", or resolve the policy anew");
+  }
+  if (!policy.egress_rules.empty() && *policy.identity == policy::Identity::kHostRoot) {
+    return Unsupported(
+        policy.identity,
+        "x-linux.identity \"host-root\": network rules need a user namespace, so that nothing inside owns them",
+        "leave it at \"caller\"");
+  }
   if (!policy.egress_rules.empty() && !facts.root) {
     return Unsupported(
         policy.egress, "/network/egress: rules that allow something: only root can connect a sandbox yet",

@@ -465,5 +465,29 @@ TEST_CASE("flipping any field of the policy changes the specification or is refu
   }
 }
 
+TEST_CASE("Network rules reach the annotation as they are, and only root's sandboxes") {
+  EffectivePolicy policy = MixedPolicy();
+  for (const char* line : {"allow tcp 192.0.2.0/24 443 p.json#/network/egress/allow/0",
+                           "allow udp 192.0.2.53/32 53 p.json#x", "deny any 0.0.0.0/0 * d", "deny any ::/0 * d"}) {
+    policy.egress_rules.push_back(*network::ParseRule(line));
+  }
+  HostFacts facts = HostFacts::Generic();
+  facts.nameservers = {"192.0.2.53", "192.0.2.54", "127.0.0.53", "nonsense", "2001:db8::1"};
+  auto refused = Translate(policy, facts, FindTestSeccomp);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == Code::kUnsupported);
+  CHECK(refused.error().message().find("/network/egress") != std::string::npos);
+  facts.root = true;
+  const Done done = Must(policy, facts);
+  CHECK(done.extension.network == policy.egress_rules);
+  CHECK(done.spec.annotations.at("dev.mxc.network")
+            .starts_with(R"(["allow tcp 192.0.2.0/24 443 p.json#/network/egress/allow/0",)"));
+  // Only the servers that the rules let it ask.
+  CHECK(done.extension.files.at("/etc/resolv.conf") == "nameserver 192.0.2.53\noptions timeout:2 attempts:2\n");
+
+  policy.identity.value = policy::Identity::kHostRoot;
+  CHECK_FALSE(Translate(policy, facts, FindTestSeccomp).ok());
+}
+
 }  // namespace
 }  // namespace mxc::translate

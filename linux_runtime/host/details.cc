@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "linux_runtime/host/texts.h"
+#include "linux_runtime/network/probe.h"
 #include "linux_runtime/sys/fd.h"
 #include "linux_runtime/sys/raw.h"
 
@@ -85,6 +86,7 @@ Details ProbeDetails(const translate::HostFacts& facts, const cgroup::Hierarchy&
   details.sub_uids = CountSubids("/etc/subuid", facts.caller);
   details.sub_gids = CountSubids("/etc/subgid", facts.caller);
   details.fanotify_permission = facts.root && TryFanotifyPermission();
+  if (facts.root) details.network_lacks = network::MissingForNetworks();
   details.cgroup_why_not = hierarchy.why_not();
   details.swap_accounting = SwapAccounting(hierarchy);
   std::string groups = ReadText("/etc/group").value_or("");

@@ -179,6 +179,20 @@ Finding HardLimits(const HostFacts& facts) {
   return {Status::kOk, "Resource limits", found, "limits above the caller's hard ones are refused", ""};
 }
 
+Finding Network(const HostFacts& facts, const Details& details) {
+  if (!facts.root) {
+    return {Status::kWeaker, "Network", "loopback only",
+            "policies whose network rules allow something are refused: only root can connect a sandbox yet",
+            "run such policies as root"};
+  }
+  if (!details.network_lacks.empty()) {
+    return {Status::kMissing, "Network", "no " + details.network_lacks,
+            "policies whose network rules allow something are refused", "load or build the kernel's modules for it"};
+  }
+  return {Status::kOk, "Network", "nf_tables, veth", "rules about addresses, ports and protocols hold for each packet",
+          ""};
+}
+
 Finding Groups(const Details& details) {
   if (details.dangerous_groups.empty()) {
     return {Status::kOk, "Groups", "none that gives the host away", "the caller's groups add nothing inside", ""};
@@ -230,11 +244,17 @@ Report Judge(const HostFacts& facts, const Details& details) {
   report.host = "Linux " + details.release + (facts.root ? ", as root" : ", without root") + ", " +
                 std::to_string(facts.cpus) + (facts.cpus == 1 ? " processor" : " processors");
   if (facts.memory_bytes != 0) report.host += ", " + std::to_string(facts.memory_bytes / kMebibyte) + " MiB";
-  report.findings = {Kernel(facts, details),      UserNamespaces(facts, details),
-                     Namespaces(details),         Ids(facts, details),
-                     Seccomp(facts, details),     Landlock(facts, details),
-                     DeniedPaths(facts, details), Cgroups(facts, details),
-                     HardLimits(facts),           Groups(details),
+  report.findings = {Kernel(facts, details),
+                     UserNamespaces(facts, details),
+                     Namespaces(details),
+                     Ids(facts, details),
+                     Seccomp(facts, details),
+                     Landlock(facts, details),
+                     DeniedPaths(facts, details),
+                     Cgroups(facts, details),
+                     HardLimits(facts),
+                     Network(facts, details),
+                     Groups(details),
                      Wsl(facts, details)};
   return report;
 }

@@ -192,3 +192,14 @@ TEST_CASE("this host can be diagnosed") {
   REQUIRE_MESSAGE(report.ok(), report.error().Describe());
   CHECK(report->findings.size() == 11);
 }
+
+TEST_CASE("network rules: for root, where the kernel has what they need") {
+  translate::HostFacts facts = GoodFacts();
+  Details details = GoodDetails();
+  details.network_lacks = "veth";
+  CHECK(Of(Judge(facts, details), "Network").status == Status::kMissing);
+  CHECK(Of(Judge(facts, details), "Network").found == "no veth");
+  details.network_lacks.clear();
+  facts.root = false;
+  CHECK(Of(Judge(facts, details), "Network").status == Status::kWeaker);
+}

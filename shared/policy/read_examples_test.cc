@@ -20,12 +20,7 @@ Result<Policy> ReadFile(const fs::path& path) {
   return ReadPolicy(text, {.source = path.filename().string()});
 }
 
-TEST_CASE("Every policy of tests/data/policies is read, and what isn't built is refused by its field") {
-  const std::map<std::string, std::string> unbuilt = {
-      {"lxc-network-restricted.json", "/network/egress/allow"},
-      {"network-directional.json", "/network/egress/allow"},
-      {"network-restricted.json", "/network/egress/allow"},
-  };
+TEST_CASE("Every policy of tests/data/policies is read, and all that it asks for is built") {
   size_t read = 0;
   for (const auto& entry : fs::directory_iterator("tests/data/policies")) {
     const std::string name = entry.path().filename().string();
@@ -35,8 +30,7 @@ TEST_CASE("Every policy of tests/data/policies is read, and what isn't built is 
     REQUIRE_MESSAGE(policy.ok(), policy.error().Describe());
     ++read;
     const auto built = RefuseUnbuilt(*policy);
-    const auto expected = unbuilt.find(name);
-    CHECK((built.ok() ? "" : built.error().position()->pointer) == (expected == unbuilt.end() ? "" : expected->second));
+    CHECK_MESSAGE(built.ok(), built.error().Describe());
     const auto again = ReadPolicy(WritePolicy(*policy), {.source = "again.json"});
     REQUIRE(again.ok());
     CHECK(SamePolicy(*policy, *again));

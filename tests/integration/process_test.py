@@ -68,7 +68,7 @@ def our_errors_are_125_and_say_what_to_do(box):
         "/filesystm": box.policy(filesystm={}),
         "/filesystem/readonlyPaths/0": box.policy(ro=["relative/path"]),
         "/x-linux/gpu": box.policy(x={"gpu": {}}),
-        "/network/egress/default": box.policy(network={"egress": {"default": "allow"}}),
+        "/network/ingress/default": box.policy(network={"ingress": {"default": "allow"}}),
         "/x-linux/isolation": box.policy(x={"isolation": "microvm"}),
         "/process/timeout": box.policy(process={"commandLine": "true", "timeout": -1}),
         "/x-linux/resources/memory": box.policy(x={"resources": {"memory": "lots"}}),

@@ -190,7 +190,7 @@ TEST_CASE("as JSON") {
 TEST_CASE("this host can be diagnosed") {
   auto report = Diagnose();
   REQUIRE_MESSAGE(report.ok(), report.error().Describe());
-  CHECK(report->findings.size() == 11);
+  CHECK(report->findings.size() == 12);
 }
 
 TEST_CASE("network rules: for root, where the kernel has what they need") {

@@ -89,9 +89,9 @@ Result<DenialLog> DenialLog::OpenIn(int netns, uint16_t group) {
   return log;
 }
 
-void DenialLog::Read() {
+void DenialLog::Read(int most) {
   char buffer[kMessageBytes];
-  for (;;) {
+  while (most-- > 0) {
     const long got = sys::Check(::recv(socket_.get(), buffer, sizeof buffer, MSG_DONTWAIT));
     if (got == -EINTR || got == -ENOBUFS) continue;  // ENOBUFS: lines were lost
     if (got <= 0) return;

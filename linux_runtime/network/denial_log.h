@@ -27,8 +27,9 @@ class DenialLog {
   static Result<DenialLog> OpenIn(int netns, uint16_t group);
 
   int fd() const { return socket_.get(); }
-  // Reads what is there, without waiting.
-  void Read();
+  // Reads what is there, without waiting, up to `most` messages: a program that is refused as fast as it can would keep
+  // its supervisor here for good.
+  void Read(int most = 64);
   // Sorted by label and destination.
   std::vector<Refusal> Refusals() const;
 

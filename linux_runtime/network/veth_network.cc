@@ -100,7 +100,7 @@ Result<void> VethNetwork::Attach(int pid) {
 
 Result<std::vector<Refusal>> VethNetwork::Refusals() {
   if (!log_) return std::vector<Refusal>();
-  log_->Read();
+  log_->Read(100'000);  // the program is gone: what is there is all
   std::vector<Refusal> all = log_->Refusals();
   std::map<uint32_t, uint64_t> counted = MXC_TRY(inside_->Counters(kSandboxTable, kEgressChain));
   counted.merge(MXC_TRY(inside_->Counters(kSandboxTable, kIngressChain)));
@@ -119,11 +119,11 @@ std::string VethNetwork::OriginOf(uint32_t label) const {
   return label == kLabelOptions ? "IPv4 options are always refused" : "/network/ingress/default";
 }
 
-void VethNetwork::Remove() {
+void VethNetwork::Remove(bool everything_died) {
   log_.reset();
   inside_.reset();
-  // The link goes with the sandbox's namespace, too, but later than the address is free for others.
-  if (std::exchange(linked_, false)) RemoveLink(link_);
+  // Without the host's table no link may stay. Who gets the address next removes a link that is there still (MakeLink).
+  if (std::exchange(linked_, false) && !everything_died) RemoveLink(link_);
   if (std::exchange(tabled_, false)) RemoveHostTable(name_);
   forwarding_.reset();
   if (std::exchange(marked_, false)) ::unlink(MarkOf(folder_, name_).c_str());

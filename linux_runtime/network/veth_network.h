@@ -40,7 +40,9 @@ class VethNetwork {
   Result<std::vector<Refusal>> Refusals();
   std::string OriginOf(uint32_t label) const;
 
-  void Remove();
+  // everything_died: nothing of the sandbox lives any more, so the kernel removes its namespace and with that the link, soon
+  // and by itself; to wait for it takes 10 ms.
+  void Remove(bool everything_died = false);
 
  private:
   VethNetwork() = default;

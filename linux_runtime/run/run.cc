@@ -244,7 +244,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   EndGroup(held, options.describe, result.report);
   outcome.Fill(result.report);
   if (options.describe) held.network.Describe(result.report);
-  held.network.Remove();
+  held.network.Remove(!result.report.left_running);
   if (keeper) DescribeEvents(keeper->Finish(), held.moved ? held.moved->path() : "", result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);

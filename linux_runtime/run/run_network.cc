@@ -43,7 +43,10 @@ void RunNetwork::Describe(report::ExitReport& report) const {
   }
 }
 
-void RunNetwork::Remove() { network_.reset(); }
+void RunNetwork::Remove(bool everything_died) {
+  if (network_) network_->Remove(everything_died);
+  network_.reset();
+}
 
 void SweepRunNetworks(const std::string& state_folder) { network::SweepNetworks(state_folder, RunLives); }
 

@@ -23,7 +23,8 @@ class RunNetwork {
   void Watch(supervise::Loop& loop) const;
   // After the program's end. What was refused becomes denials of the report.
   void Describe(report::ExitReport& report) const;
-  void Remove();
+  // everything_died: as VethNetwork's.
+  void Remove(bool everything_died);
 
  private:
   std::unique_ptr<network::VethNetwork> network_;

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import containers  # noqa: E402
 import jobs  # noqa: E402
+import network  # noqa: E402
 import starts  # noqa: E402
 
 
@@ -54,7 +55,7 @@ def options():
     parser.add_argument("--runtime", help="the mxc-runtime to measure; as root only")
     parser.add_argument("--programs", default=os.path.dirname(os.path.abspath(__file__)), help="folder with floor, true, …")
     parser.add_argument("--rounds", type=int, default=200, help="starts of each program (200)")
-    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory")
+    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory, network")
     parser.add_argument("--against", help="a second mxc, measured beside the first as mxc-old")
     parser.add_argument("--user", type=int, default=65534, help="uid of the rootless part, when run as root (65534)")
     parser.add_argument("--json", help="file for the figures")
@@ -116,6 +117,12 @@ def measure(arguments, work, budgets, figures):
         figures["many"] = starts.beside_many(arguments, work)
         budgets.at_most("start beside 200 sandboxes to alone", figures["many"]["ratio_own"], 1.2)
         budgets.at_most("start beside 200 in the same work tree to alone", figures["many"]["ratio_same"], 1.2)
+    if part("network") and os.getuid() == 0:
+        figures["network"] = network.measure(arguments.mxc, work, min(arguments.rounds, 100))
+        print(f"\nNetwork rules: {figures['network']}")
+        budgets.at_most("start with network rules to none, as root", figures["network"]["start_ratio"], 1.6)
+        budgets.at_least("TCP through the rules to a plain veth with NAT", figures["network"]["speed_ratio"], 0.9)
+        budgets.at_most("a refused connect's answer, ms", figures["network"]["refused_ms"], 1.0)
     if part("memory"):
         figures["memory"] = jobs.memory(arguments.mxc, work)
 

@@ -32,6 +32,12 @@ class RandomExtension {
     x.nesting = Coin();
     x.init = Coin();
     x.timeout_ms = Coin() ? 0 : random_();
+    if (Coin()) {
+      for (const char* line : {"deny tcp 10.0.0.0/8 25 a", "deny any host * b \" c", "allow udp 2001:db8::/32 1-9 d",
+                               "deny any 0.0.0.0/0 * e", "deny any ::/0 * e"}) {
+        x.network.push_back(*network::ParseRule(line));
+      }
+    }
     if (Coin()) x.named_limits = {"pids", "memory"};
     x.run_name = Text();
     x.policy_digest = Text();
@@ -84,6 +90,22 @@ TEST_CASE("values are JSON text") {
   CHECK(annotations.at("dev.mxc.timeout-ms") == "5000");
   CHECK(annotations.at("dev.mxc.denied") ==
         R"([{"path":"/a","rule":"p.json#/filesystem/deniedPaths/0"},{"path":"/b","watch":false}])");
+}
+
+TEST_CASE("network rules are whole, or an error") {
+  const std::string end = R"("deny any 0.0.0.0/0 * d", "deny any ::/0 * d"])";
+  CHECK(ReadExtension({{"dev.mxc.network", R"(["allow any 192.0.2.1/32 * a", )" + end}}).ok());
+  for (const std::string& bad :
+       {std::string(R"({})"), std::string(R"([])"), std::string(R"(["deny any 0.0.0.0/0 * d"])"),
+        std::string(R"(["deny any ::/0 * d", "deny any 0.0.0.0/0 * d"])"),
+        std::string(R"(["allow any 0.0.0.0/0 * d", "deny any ::/0 * d"])"),
+        std::string(R"(["deny tcp 0.0.0.0/0 * d", "deny any ::/0 * d"])"), R"(["allow any everywhere * a", )" + end,
+        R"(["allow any 192.0.2.1/24 * a", )" + end, R"([7, )" + end}) {
+    CAPTURE(bad);
+    const Result<Extension> read = ReadExtension({{"dev.mxc.network", bad}});
+    REQUIRE_FALSE(read.ok());
+    CHECK(read.error().position()->pointer == "/annotations/dev.mxc.network");
+  }
 }
 
 TEST_CASE("other prefixes are not looked at") {

@@ -395,6 +395,24 @@ shut("allowed", lambda: attempt("tcp", peer, 80)[0])
 
 
 @case(callers=("root",))
+def a_namespace_made_inside_gives_no_right_over_the_rules(box):
+    """With nesting a program becomes root of a user namespace of its own; the network isn't that one's."""
+    policy = box.policy(network=network("deny", allow=[{"to": [{"cidr": PEERS4[0]}]}]), x={"nesting": True})
+    code = TRY + """
+import subprocess
+print(attempt("tcp", sys.argv[1], 80)[0])
+for command in ("nft flush ruleset", "ip link set eth0 down", "ip route flush all", "ip rule add prohibit"):
+    ended = subprocess.run(["unshare", "-Ur", *command.split()], capture_output=True, text=True)
+    print("denied" if ended.returncode != 0 and "ermitted" in ended.stderr else f"{command}: {ended.returncode} {ended.stderr}")
+subprocess.run(["unshare", "-Ur", "true"], check=True)
+print(attempt("tcp", sys.argv[2], 80)[0])
+"""
+    with World():
+        ended = box.python(policy, code, PEERS4[0], PEERS4[1]).expect(0)
+    equal(ended.text.splitlines(), ["yes", "denied", "denied", "denied", "denied", "ECONNREFUSED"], "what the program could do")
+
+
+@case(callers=("root",))
 def nothing_reaches_in(box):
     """Neither the host, nor the world, nor another sandbox, gets at a server inside."""
     server = """

@@ -220,7 +220,10 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
-  supervise.on_started = [&](int) { settle(); };
+  supervise.on_started = [&](int) {
+    if (options.on_started) options.on_started();
+    settle();
+  };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);
     if (keeper) {
@@ -231,6 +234,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
         }
       });
     }
+    if (options.attend) options.attend(supervisor, loop);
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();

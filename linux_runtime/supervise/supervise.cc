@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,11 @@ void Supervisor::Kill(std::string why) {
   if (!killed_) outcome_.killed_because = std::move(why);
   killed_ = true;
   KillEverything();
+}
+
+void Supervisor::Resize(uint16_t rows, uint16_t columns) {
+  const winsize size{rows, columns, 0, 0};
+  if (running_.console >= 0) ::ioctl(running_.console, TIOCSWINSZ, &size);
 }
 
 void Supervisor::KillEverything() {

@@ -52,6 +52,8 @@ class Supervisor {
 
   // From a callback of the loop: ends the container now. `why` is a clause for the report ("a denied path was exposed").
   void Kill(std::string why);
+  // The same: gives the PTY another size, of which the kernel tells the programs on it (SIGWINCH).
+  void Resize(uint16_t rows, uint16_t columns);
 
  private:
   Result<void> Begin();

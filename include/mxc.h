@@ -170,6 +170,17 @@ int32_t mxc_run_state_aware_exec_json(const char* request_json_utf8, int32_t exp
 int32_t mxc_exec_state_aware_attached_json(const char* request_json_utf8, int32_t experimental, MxcExecOutcome* outcome,
                                            MxcErrorDetail* error);
 
+/* ---- what SDK 0.9 calls: the same, by older names; a request is its own document there, {"policy", "command", …} ---- */
+
+int32_t mxc_run_request(const char* request_json_utf8, MxcRunResult* result);
+int32_t mxc_spawn_request(const char* request_json_utf8, MxcSandbox** handle, MxcErrorDetail* error);
+int32_t mxc_state_aware(const char* request_json_utf8, int32_t dry_run, int32_t experimental,
+                        MxcStateAwareResult* result);
+int32_t mxc_state_aware_exec(const char* request_json_utf8, int32_t experimental, MxcSandbox** handle,
+                             MxcErrorDetail* error);
+int32_t mxc_state_aware_exec_attached(const char* request_json_utf8, int32_t experimental, MxcExecOutcome* outcome,
+                                      MxcErrorDetail* error);
+
 /* ---- telemetry: mxc sends none, so there is nothing to agree to; every answer is "not applicable" ---- */
 
 typedef int32_t (*MxcConsentPresenter)(const char* request_json_utf8, void* context);

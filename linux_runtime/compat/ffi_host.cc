@@ -16,6 +16,7 @@
 #include "linux_runtime/compat/ffi_protocol.h"
 #include "linux_runtime/compat/lxc_request.h"
 #include "linux_runtime/compat/lxc_run.h"
+#include "linux_runtime/compat/request_spec.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/policy/read.h"
@@ -80,7 +81,13 @@ void OnCommand(supervise::Supervisor& supervisor, supervise::Loop& loop) {
   supervisor.Kill("its caller asked for it");
 }
 
-void Run(const Request& request, const sandbox::ArgvArea& argv) {
+void Run(Request request, const sandbox::ArgvArea& argv) {
+  if (request.operation == kSpec) {
+    Result<FromSpec> from = ReadRequestSpec(request.config);
+    if (!from.ok()) return Fail(MXC_STATUS_MALFORMED_REQUEST, from.error());
+    request.config = std::move(from->config);
+    request.experimental = from->experimental;
+  }
   Result<policy::Policy> policy = ReadLxcRequest(request.config, request.experimental);
   if (!policy.ok()) {
     return Fail(IsContainment(policy.error()) ? MXC_STATUS_UNSUPPORTED_CONTAINMENT : MXC_STATUS_MALFORMED_REQUEST,
@@ -182,7 +189,7 @@ int ServeFfi(int argc, char** argv) {
   if (request.operation == kLifecycle || request.operation == kExec) {
     Phase(request);
   } else {
-    Run(request, sandbox::AreaOf(argc, argv));
+    Run(std::move(request), sandbox::AreaOf(argc, argv));
   }
   // Nothing is left to be done but to free memory.
   ::_exit(0);

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -104,7 +103,7 @@ int RunChild(void* argument) {
     if (::dup2(task.descriptors[static_cast<size_t>(place)], place) < 0) return task.error = errno;
   }
   // Other hosts than ours leave descriptors open.
-  ::syscall(SYS_close_range, kRequestFd + 1, ~0U, 0);
+  sys::CloseRange(kRequestFd + 1, ~0U, 0);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

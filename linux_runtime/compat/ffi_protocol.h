@@ -18,6 +18,7 @@ inline constexpr int kControlFd = 3, kRequestFd = 4;
 // OPERATION
 inline constexpr char kRun[] = "run";            // kStarted and kEnded, or kFailed
 inline constexpr char kPty[] = "pty";            // the same, with a terminal of ROWS × COLUMNS for the program
+inline constexpr char kSpec[] = "spec";          // as kRun, from a request of SDK 0.9
 inline constexpr char kLifecycle[] = "phase";    // a state-aware request but exec: kText or kFailed
 inline constexpr char kExec[] = "exec";          // a state-aware exec: as kRun
 inline constexpr char kBackends[] = "backends";  // kText

@@ -443,6 +443,29 @@ int32_t mxc_exec_state_aware_attached_json(const char* request_json_utf8, int32_
   return status;
 }
 
+int32_t mxc_run_request(const char* request_json_utf8, MxcRunResult* result) {
+  return RunToEnd(request_json_utf8, kSpec, 0, result);
+}
+
+int32_t mxc_spawn_request(const char* request_json_utf8, MxcSandbox** handle, MxcErrorDetail* error) {
+  return CheckAndSpawn(request_json_utf8, {kSpec, false, "", Streams::kPipes}, handle, error);
+}
+
+int32_t mxc_state_aware(const char* request_json_utf8, int32_t dry_run, int32_t experimental,
+                        MxcStateAwareResult* result) {
+  return mxc_run_state_aware_json(request_json_utf8, dry_run, experimental, result);
+}
+
+int32_t mxc_state_aware_exec(const char* request_json_utf8, int32_t experimental, MxcSandbox** handle,
+                             MxcErrorDetail* error) {
+  return mxc_exec_state_aware_json(request_json_utf8, experimental, handle, error);
+}
+
+int32_t mxc_state_aware_exec_attached(const char* request_json_utf8, int32_t experimental, MxcExecOutcome* outcome,
+                                      MxcErrorDetail* error) {
+  return mxc_exec_state_aware_attached_json(request_json_utf8, experimental, outcome, error);
+}
+
 int32_t mxc_telemetry_get_consent(char** consent_utf8) { return Fixed(kNotApplicable, consent_utf8); }
 int32_t mxc_telemetry_get_consent_status(char** json_utf8) { return Fixed(kConsentStatus, json_utf8); }
 int32_t mxc_telemetry_get_policy(char** policy_utf8) { return Fixed(kNotApplicable, policy_utf8); }

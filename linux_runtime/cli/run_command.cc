@@ -123,6 +123,7 @@ Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sand
   run.terminal_streams = hooks.terminal_streams ? *hooks.terminal_streams : TerminalStreams();
   run.argv = argv;
   run.init_name = hooks.init_name;
+  run.ends_by_signal = hooks.ends_by_signal;
   run.attend = hooks.attend;
   run.on_started = hooks.on_started;
   run.describe = options.report.has_value();

@@ -27,6 +27,7 @@ struct Ended {
 struct RunHooks {
   const char* init_name = sandbox::kInitName;
   std::optional<uint8_t> terminal_streams;  // not given: those of the standard streams that are terminals
+  bool ends_by_signal = false;
   std::function<void(supervise::Supervisor&, supervise::Loop&)> attend;
   std::function<void()> on_started;
 };

@@ -132,6 +132,7 @@ int Run(const LxcOptions& options, const client::Options& run, ConfigHost& host,
   const Clock clock;
   cli::RunHooks hooks;
   hooks.init_name = kInitName;
+  hooks.ends_by_signal = true;
   Result<cli::Ended> ended = cli::RunCommand(run, host, argv, hooks);
   const int status = Tell(EndOf(ended, policy));
   if (options.debug) {

@@ -37,7 +37,8 @@ class Converter {
     Move(spec, "command", process, "commandLine");
     Move(spec, "workingDirectory", process, "cwd");
     MXC_TRY(Environment(spec, process));
-    Move(spec, "inheritDefaultEnv", process, "inheritDefaultEnv");
+    // Said in every request, also of contracts that have no such field.
+    if (MXC_TRY(Bool(spec, "inheritDefaultEnv", false, ""))) process["inheritDefaultEnv"] = true;
     Move(spec, "containerName", out, "containerId");
     MXC_TRY(Containment(spec));
     if (const Json experimental = Take(spec, "experimental"); experimental.is_boolean()) {

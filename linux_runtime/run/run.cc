@@ -217,6 +217,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
+  supervise.ends_by_signal = options.ends_by_signal;
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;

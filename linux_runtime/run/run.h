@@ -27,6 +27,7 @@ struct RunOptions {
   const char* init_name = sandbox::kInitName;  // what /proc/1/comm reads inside
   bool describe = true;                        // the report says what was applied; else only how the run went
   const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
+  bool ends_by_signal = false;                 // SuperviseOptions::ends_by_signal
   // A caller that has something to say while the run goes on watches a descriptor here; called once, before the program
   // runs. The supervisor takes Kill and Resize from callbacks of the loop.
   std::function<void(supervise::Supervisor&, supervise::Loop&)> attend;

@@ -2,8 +2,7 @@
  *
  * It is the interface that Microsoft's SDK (1.x, Node and .NET) loads through MXC_FFI_DIR, so one library serves both: the
  * names, structs, codes and rules of ownership are theirs; the documentation is ours. Nothing here has state beyond the
- * handles: no threads, no signal handlers, no child that the host's own waitpid could see. Every function may be called from
- * any thread; calls on one handle, but for mxc_sandbox_kill and the streams, must not overlap.
+ * handles: no threads, no signal handlers. Every function may be called from any thread; calls on one handle, but for mxc_sandbox_kill and the streams, must not overlap.
  *
  * For each sandbox the library starts the lxc-exec that lies beside it, in ../bin, or in $MXC_BIN_DIR; when the host's
  * process ends, however it ends, its sandboxes end.

@@ -23,9 +23,8 @@ namespace mxc::compat {
 namespace {
 
 constexpr size_t kStackSize = 64 * 1024;
-constexpr int kFirstFree = 16;             // above every descriptor that the child puts in place
-constexpr int kPatienceMs = 10'000;        // for lxc-exec to end a sandbox
-constexpr unsigned kWaitAny = 0x40000000;  // __WALL
+constexpr int kFirstFree = 16;       // above every descriptor that the child puts in place
+constexpr int kPatienceMs = 10'000;  // for lxc-exec to end a sandbox
 
 // The path by which the library was loaded, looked up while the working folder is the one it is relative to.
 const std::string& LibraryPath() {
@@ -127,8 +126,8 @@ Cloned CloneAndExec(ChildTask& task) {
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
   int pidfd = -1;
-  cloned.pid =
-      ::clone(RunChild, static_cast<char*>(stack) + kStackSize, CLONE_VM | CLONE_VFORK | CLONE_PIDFD, &task, &pidfd);
+  cloned.pid = ::clone(RunChild, static_cast<char*>(stack) + kStackSize, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                       &task, &pidfd);
   cloned.error = cloned.pid < 0 ? errno : task.error;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::munmap(stack, kStackSize);
@@ -138,9 +137,7 @@ Cloned CloneAndExec(ChildTask& task) {
 
 void WaitFor(int pidfd) {
   siginfo_t info{};
-  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info,
-                  WEXITED | static_cast<int>(kWaitAny)) < 0 &&
-         errno == EINTR) {
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED) < 0 && errno == EINTR) {
   }
 }
 

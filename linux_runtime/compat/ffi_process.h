@@ -1,9 +1,9 @@
 // Starts the lxc-exec that runs one sandbox, from inside of a process that isn't ours.
 //
 // The host keeps its signal handlers, its children and its threads to itself: the child shares the host's memory until it
-// has executed (CLONE_VFORK, so no page of a large host is copied), its end raises no SIGCHLD and no waitpid of the host can
-// take it (exit signal 0: only __WALL waits see it), and it leads a session of its own, so that a terminal's Ctrl-C is the
-// host's to decide on.
+// has executed (CLONE_VFORK, so no page of a large host is copied) and leads a session of its own, so that a terminal's
+// Ctrl-C is the host's to decide on. It is waited for by its descriptor, and a host that reaps every child takes nothing
+// from us: how the sandbox ended comes over the socket.
 #pragma once
 
 #include <sys/types.h>

@@ -53,6 +53,8 @@ typedef struct MxcErrorDetail {
 } MxcErrorDetail;
 void mxc_error_detail_free(MxcErrorDetail* detail);
 
+/* To be called for strings that functions return by themselves. They stay readable all the same: a language's binding may
+ * have made a copy of its own, and what there is to be kept is little. */
 void mxc_string_free(char* string);
 
 /* The library's version; not to be freed. */

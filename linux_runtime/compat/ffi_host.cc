@@ -59,7 +59,7 @@ std::string WarningsOf(const Result<cli::Ended>& ended) {
   std::vector<std::string> weaker;
   if (ended.ok()) {
     for (const std::string& note : ended->warnings) {
-      if (!note.starts_with("tighter: ")) weaker.push_back(note);
+      if (note.starts_with("weaker: ")) weaker.push_back(note);
     }
   }
   return weaker.empty() ? "" : Dump(weaker);

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <exception>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,7 +45,7 @@ constexpr char kConsentStatus[] =
 constexpr char kConsentOutcome[] =
     R"({"effectiveState":"not-applicable","policy":"not-applicable","reason":"not-applicable","result":"notApplicable","storedState":"not-applicable"})";
 
-// Memory that mxc_string_free frees. Null when there is none left.
+// Memory that mxc_*_free of a struct frees. Null when there is none left.
 char* Copy(std::string_view text) {
   char* copy = static_cast<char*>(::malloc(text.size() + 1));
   if (copy == nullptr) return nullptr;
@@ -55,6 +58,16 @@ char* CopyOrNull(std::string_view text) { return text.empty() ? nullptr : Copy(t
 void Free(char*& string) {
   ::free(string);
   string = nullptr;
+}
+
+// For what mxc_string_free gets, which keeps it: the SDK hands a copy of its own to mxc_string_free, so nothing can be freed
+// there. Such texts are few and come again: what this host can run, warnings.
+char* Keep(std::string_view text) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> texts;
+  const std::lock_guard lock(mutex);
+  const auto known = texts.find(text);
+  return const_cast<char*>((known != texts.end() ? known : texts.emplace(text).first)->c_str());
 }
 
 struct Failure {
@@ -195,7 +208,7 @@ Result<EventText> Ask(StartOptions options) {
 char* AskForText(const char* operation) {
   try {
     Result<EventText> answer = Ask({.operation = operation});
-    return answer.ok() && answer->message.event == Event::kText ? Copy(answer->first) : nullptr;
+    return answer.ok() && answer->message.event == Event::kText ? Keep(answer->first) : nullptr;
   } catch (const std::exception&) {
     return nullptr;
   }
@@ -203,8 +216,10 @@ char* AskForText(const char* operation) {
 
 int32_t Fixed(const char* text, char** out) {
   if (out == nullptr) return MXC_STATUS_NULL_ARGUMENT;
-  *out = Copy(text);
-  return *out == nullptr ? MXC_STATUS_BACKEND_ERROR : MXC_STATUS_SUCCESS;
+  return Guarded([&] {
+    *out = Keep(text);
+    return MXC_STATUS_SUCCESS;
+  });
 }
 
 // ---- streams ----
@@ -236,7 +251,7 @@ using namespace mxc::compat;  // NOLINT(google-build-using-namespace): the rest 
 extern "C" {
 
 const char* mxc_version(void) { return mxc::kVersion; }
-void mxc_string_free(char* string) { ::free(string); }
+void mxc_string_free(char*) {}
 char* mxc_available_backends_json(void) { return AskForText(kBackends); }
 char* mxc_platform_support_json(void) { return AskForText(kSupport); }
 
@@ -325,7 +340,8 @@ void mxc_sandbox_free(MxcSandbox* handle) { delete handle; }
 int32_t mxc_sandbox_warnings_json(MxcSandbox* handle, char** json_utf8) {
   if (handle == nullptr || json_utf8 == nullptr) return MXC_STATUS_NULL_ARGUMENT;
   return Guarded([&] {
-    *json_utf8 = CopyOrNull(handle->sandbox.Warnings());
+    const std::string warnings = handle->sandbox.Warnings();
+    *json_utf8 = warnings.empty() ? nullptr : Keep(warnings);
     return MXC_STATUS_SUCCESS;
   });
 }

@@ -5,13 +5,10 @@
 #include <string>
 
 #include "linux_runtime/cli/linux_host.h"
+#include "linux_runtime/compat/config.h"
 #include "shared/policy/policy.h"
 
 namespace mxc::compat {
-
-struct Config {
-  std::string source, text;  // source names the text in errors
-};
 
 // The host's view, but for the configuration, which may have come with the command line or through a descriptor.
 class ConfigHost : public cli::LinuxHost {

@@ -2,7 +2,8 @@
 // command, and where it runs. Source: the SDK's dist/bindings/request.d.ts.
 #pragma once
 
-#include "linux_runtime/compat/lxc_request.h"
+#include "linux_runtime/compat/config.h"
+#include "shared/base/result.h"
 
 namespace mxc::compat {
 

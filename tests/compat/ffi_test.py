@@ -329,6 +329,37 @@ def null_and_wrong_arguments(box):
 
 
 @case
+def any_bytes_are_answered(box):
+    hosted(
+        box,
+        """
+        import random
+        chance = random.Random(7)
+        good = request("true", filesystem={"readonlyPaths": ["/usr"]}, network={"egress": {"default": "deny"}})
+        for round in range(150):
+            text = bytearray(good)
+            for _ in range(chance.randrange(1, 6)):
+                place = chance.randrange(len(text))
+                text[place:place + chance.randrange(3)] = bytes(chance.randrange(1, 256) for _ in range(chance.randrange(4)))
+            if chance.random() < 0.2: text = bytearray(chance.randrange(1, 256) for _ in range(chance.randrange(40)))
+            result, answer, handle, error = mxc._RunResult(), mxc._RunResult(), ctypes.c_void_p(), mxc._ErrorDetail()
+            status = lib.mxc_run_json(bytes(text), 0, ctypes.byref(result))
+            assert status in (0, 1, 2, 12, 101), status
+            assert status == 0 or result.error.message
+            lib.mxc_run_result_free(ctypes.byref(result))
+            assert lib.mxc_run_request(bytes(text), ctypes.byref(answer)) in (1, 101)
+            lib.mxc_run_result_free(ctypes.byref(answer))
+            if lib.mxc_spawn_json(bytes(text), 0, ctypes.byref(handle), ctypes.byref(error)) == 0:
+                lib.mxc_sandbox_free(handle)
+            else:
+                equal(handle.value, None)
+            lib.mxc_error_detail_free(ctypes.byref(error))
+        """,
+        timeout=120,
+    )
+
+
+@case
 def state_aware_requests_are_checked_and_refused(box):
     hosted(
         box,

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "linux_runtime/run/run.h"
 #include "linux_runtime/supervise/write_report.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/fd.h"
@@ -114,16 +113,19 @@ struct Kept {
 };
 
 Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
-                     const char* init_name, report::ExitReport& report) {
+                     const RunHooks& hooks, report::ExitReport& report) {
   client::Options named = options;
   if (named.name.empty()) named.name = "run-" + std::to_string(::getpid());
   auto kept = std::make_shared<Kept>();
   kept->job = MXC_TRY(ReadJob(named, host));
   const Job& job = kept->job;
   run::RunOptions run = HostOptions();
-  run.terminal_streams = TerminalStreams();
+  run.terminal_streams = hooks.terminal_streams ? *hooks.terminal_streams : TerminalStreams();
   run.argv = argv;
-  run.init_name = init_name;
+  run.init_name = hooks.init_name;
+  run.ends_by_signal = hooks.ends_by_signal;
+  run.attend = hooks.attend;
+  run.on_started = hooks.on_started;
   run.describe = options.report.has_value();
   run.cgroups = &host.Cgroups();
   run::RunResult result = MXC_TRY(run::RunSandbox(job.spec, job.extension, run));
@@ -132,17 +134,17 @@ Result<Ended> RunJob(const client::Options& options, LinuxHost& host, const sand
   report.warnings.insert(report.warnings.begin(), job.notes.begin(), job.notes.end());
   if (options.policy) report.policy = *options.policy;
   if (job.effective) AddOrigins(*job.effective, report);
-  return Ended{report.exit_code, std::move(result.failure), report.how, std::move(kept)};
+  return Ended{report.exit_code, std::move(result.failure), report.how, report.warnings, std::move(kept)};
 }
 
 }  // namespace
 
 Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
-                         const char* init_name) {
+                         const RunHooks& hooks) {
   std::optional<supervise::ReportFile> file;
   if (options.report) file.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
   report::ExitReport report;
-  Result<Ended> ended = RunJob(options, host, argv, init_name, report);
+  Result<Ended> ended = RunJob(options, host, argv, hooks, report);
   if (!file) return ended;
   if (!ended.ok()) report = FailureReport(options, ended.error());
   Result<void> written = file->Write(report);

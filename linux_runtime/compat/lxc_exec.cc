@@ -3,7 +3,6 @@
 // for a policy that can't be enforced and for a time-out.
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,11 +10,17 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "linux_runtime/cli/linux_host.h"
 #include "linux_runtime/cli/run_command.h"
+#include "linux_runtime/compat/backends.h"
 #include "linux_runtime/compat/base64.h"
+#include "linux_runtime/compat/ffi_host.h"
+#include "linux_runtime/compat/ffi_protocol.h"
 #include "linux_runtime/compat/lxc_options.h"
+#include "linux_runtime/compat/lxc_request.h"
+#include "linux_runtime/compat/lxc_run.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "linux_runtime/sys/raw.h"
 #include "shared/base/escape_text.h"
@@ -26,30 +31,9 @@
 namespace mxc::compat {
 namespace {
 
-constexpr int kWrongRequest = 1, kBackendFailed = 255;
-// What scripts look for in /proc/1/comm to know the backend.
-constexpr char kInitName[] = "bwrap";
 constexpr char kInline[] = "configuration";
 
 void Say(FILE* stream, const std::string& text) { ::fwrite(text.data(), 1, text.size(), stream); }
-
-// The host's view, but for the configuration, which may have come with the command line.
-class ConfigHost : public cli::LinuxHost {
- public:
-  ConfigHost(const char* const* environment, std::string source, std::string text)
-      : LinuxHost(environment), source_(std::move(source)), text_(std::move(text)) {}
-  Result<std::string> ReadFile(const std::string& path) override {
-    if (path == source_) return text_;
-    return LinuxHost::ReadFile(path);
-  }
-
- private:
-  std::string source_, text_;
-};
-
-struct Config {
-  std::string source, text;
-};
 
 class LogFile {
  public:
@@ -67,10 +51,6 @@ class LogFile {
  private:
   sys::UniqueFd file_;
 };
-
-std::string Whole(const Error& error) {
-  return EscapeText(error.Describe()) + (error.hint().empty() ? "" : "\n  hint: " + EscapeText(error.hint()));
-}
 
 int WrongRequest(const std::string& why) {
   Say(stderr, "Request error\nConfiguration parse error: " + why + "\n");
@@ -95,18 +75,6 @@ Result<Config> ReadConfig(const LxcOptions& options) {
   if (text.ok()) return Config{path, std::move(text).value()};
   if (text.error().code() == Code::kNotFound) return Error(Code::kNotFound, "Configuration file not found: " + path);
   return std::move(text).error();
-}
-
-// What is ours, and what no Linux of Microsoft's has, isn't taken for granted from a caller of theirs.
-Result<void> CheckForCompatibility(const policy::Policy& policy, const LxcOptions& options) {
-  const char* allowed = ::getenv("MXC_ALLOW_X_LINUX");
-  if (policy.x_linux && !options.experimental && std::string(allowed == nullptr ? "" : allowed) != "1") {
-    const auto place = policy.positions.find("/x-linux");
-    return Error(Code::kInvalid, "unknown field \"x-linux\"")
-        .WithHint("with --experimental, or MXC_ALLOW_X_LINUX=1 in the environment, mxc's own fields are taken")
-        .WithPosition(place == policy.positions.end() ? Position{policy.source, 0, 0, "/x-linux"} : place->second);
-  }
-  return {};
 }
 
 std::string Head(const policy::Policy& policy) {
@@ -138,19 +106,11 @@ int DryRun(const client::Options& run, ConfigHost& host, const policy::Policy& p
   return prepared.ok() ? 0 : kBackendFailed;
 }
 
-int Status(const cli::Ended& ended, const policy::Policy& policy) {
-  if (ended.how == report::How::kTimedOut) {
-    return BackendError(
-        Error(Code::kRefused, "script timed out after " + std::to_string(policy.process->timeout_ms) + "ms"));
-  }
-  if (!ended.error) return ended.exit_code;
-  // A folder that isn't there inside: bubblewrap says so itself, with 1 and without an envelope.
-  const int error = ended.error->system_errno();
-  if (ended.how == report::How::kFailedToStart && (error == ENOENT || error == ENOTDIR)) {
-    Say(stderr, "lxc-exec: " + Whole(*ended.error) + "\n");
-    return kWrongRequest;
-  }
-  return BackendError(*ended.error);
+int Tell(const LxcEnd& end) {
+  if (!end.error) return end.exit_code;
+  if (end.exit_code == kBackendFailed) return BackendError(*end.error);
+  SayPlainly(*end.error);
+  return end.exit_code;
 }
 
 int Run(const LxcOptions& options, const client::Options& run, ConfigHost& host, const policy::Policy& policy,
@@ -170,16 +130,11 @@ int Run(const LxcOptions& options, const client::Options& run, ConfigHost& host,
     }
   }
   const Clock clock;
-  Result<cli::Ended> ended = cli::RunCommand(run, host, argv, kInitName);
-  int status = 0;
-  if (ended.ok()) {
-    status = Status(*ended, policy);
-  } else if (ended.error().code() == Code::kNotFound) {
-    Say(stderr, "lxc-exec: " + Whole(ended.error()) + "\n");
-    status = kWrongRequest;
-  } else {
-    status = BackendError(ended.error());
-  }
+  cli::RunHooks hooks;
+  hooks.init_name = kInitName;
+  hooks.ends_by_signal = true;
+  Result<cli::Ended> ended = cli::RunCommand(run, host, argv, hooks);
+  const int status = Tell(EndOf(ended, policy));
   if (options.debug) {
     char code[64];
     ::snprintf(code, sizeof code, "Exit code: %d (0x%08x)\n", status, static_cast<unsigned>(status));
@@ -191,10 +146,11 @@ int Run(const LxcOptions& options, const client::Options& run, ConfigHost& host,
   ::_exit(status);
 }
 
-// bubblewrap stands for "a sandbox without another root", and is what the SDK looks for.
 int PrintBackends() {
-  const nlohmann::ordered_json backends = nlohmann::json::array({{{"backend", "bubblewrap"}}, {{"backend", "lxc"}}});
-  Say(stdout, backends.dump(2) + "\n");
+  cli::LinuxHost host(environ);
+  Result<translate::HostFacts> facts = host.Facts();
+  if (!facts.ok()) return BackendError(facts.error());
+  Say(stdout, AvailableBackends(*facts).dump(2) + "\n");
   return 0;
 }
 
@@ -227,28 +183,16 @@ int Main(int argc, char** argv) {
   }
   Result<Config> config = ReadConfig(options);
   if (!config.ok()) return WrongRequest(EscapeText(config.error().Describe()));
-  Result<policy::Policy> policy =
-      policy::ReadPolicy(config->text, {.source = config->source, .format = policy::Format::kJson});
-  if (policy.ok()) {
-    if (Result<void> fits = CheckForCompatibility(*policy, options); !fits.ok()) policy = std::move(fits).error();
-  }
+  Result<policy::Policy> policy = ReadLxcRequest(*config, options.experimental);
   if (!policy.ok()) {
-    const Error& error = policy.error();
-    // Of a backend that no Linux has. wslc runs under mxc, but a caller of Microsoft's executor was never given it here.
-    if (error.code() == Code::kUnsupported && error.position() && error.position()->pointer == "/containment") {
-      Say(stderr, "error: " + Whole(error) + "\n");
-      return kWrongRequest;
-    }
-    return WrongRequest(Whole(error));
-  }
-  if (policy->containment == policy::Containment::kWslc) {
-    Say(stderr, "error: the 'wslc' backend is not available on Linux\n  hint: `mxc run` takes this configuration\n");
+    if (!IsContainment(policy.error())) return WrongRequest(Whole(policy.error()));
+    Say(stderr, "error: " + Whole(policy.error()) + "\n");
     return kWrongRequest;
   }
   client::Options run;
   run.command = client::Command::kRun;
   run.policy = config->source;
-  ConfigHost host(environ, config->source, config->text);
+  ConfigHost host(environ, *config);
   if (options.dry_run) return DryRun(run, host, *policy);
   return Run(options, run, host, *policy, sandbox::AreaOf(argc, argv));
 }
@@ -259,5 +203,6 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (!mxc::sandbox::FillStandardStreams()) return mxc::compat::kBackendFailed;
   mxc::sandbox::PopulateHeap();
+  if (argc > 1 && std::string_view(argv[1]) == mxc::compat::kServeOption) return mxc::compat::ServeFfi(argc, argv);
   return mxc::compat::Main(argc, argv);
 }

@@ -221,10 +221,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   supervise::SuperviseOptions supervise;
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
+  supervise.ends_by_signal = options.ends_by_signal;
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
-  supervise.on_started = [&](int) { settle(); };
+  supervise.on_started = [&](int) {
+    if (options.on_started) options.on_started();
+    settle();
+  };
   {
     supervise::Supervisor supervisor(launched.running(), std::move(supervise), loop);
     if (keeper) {
@@ -236,6 +240,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
       });
     }
     held.network.Watch(loop);
+    if (options.attend) options.attend(supervisor, loop);
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();

@@ -2,6 +2,7 @@
 // `mxc run`, lxc-exec and the C interface all come through here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/sandbox/apply.h"
 #include "linux_runtime/sandbox/plan.h"
+#include "linux_runtime/supervise/supervise.h"
 #include "shared/base/result.h"
 #include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
@@ -25,6 +27,11 @@ struct RunOptions {
   const char* init_name = sandbox::kInitName;  // what /proc/1/comm reads inside
   bool describe = true;                        // the report says what was applied; else only how the run went
   const cgroup::Hierarchy* cgroups = nullptr;  // as they were found already; else they are looked at
+  bool ends_by_signal = false;                 // SuperviseOptions::ends_by_signal
+  // A caller that has something to say while the run goes on watches a descriptor here; called once, before the program
+  // runs. The supervisor takes Kill and Resize from callbacks of the loop.
+  std::function<void(supervise::Supervisor&, supervise::Loop&)> attend;
+  std::function<void()> on_started;  // the program runs
 };
 
 struct RunResult {

@@ -109,8 +109,9 @@ bool IsBindWord(const std::string& word) { return word == "bind" || word == "rbi
 void TakeBack(ParsedOptions& parsed, const std::string& word) {
   constexpr std::pair<std::string_view, std::string_view> kOpposites[] = {
       {"async", "sync"}, {"nolazytime", "lazytime"}, {"nomand", "mand"}};
-  for (auto [back, taken] : kOpposites) {
-    if (word == back) std::erase_if(parsed.data, [&](const auto& option) { return option.first == taken; });
+  for (const auto& opposites : kOpposites) {
+    if (word != opposites.first) continue;
+    std::erase_if(parsed.data, [&](const auto& option) { return option.first == opposites.second; });
   }
   if (word == "noiversion") parsed.legacy &= ~static_cast<uint32_t>(MS_I_VERSION);
 }

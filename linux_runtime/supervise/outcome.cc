@@ -23,10 +23,12 @@ int Outcome::ExitCode() const {
       return error == ENOENT || error == ENOTDIR ? 127 : 126;
     case How::kExited:
     case How::kSignaled:
+      if (ended_by != 0) return 128 + ended_by;
       return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     case How::kKilled:
       return 128 + SIGKILL;
     case How::kLost:
+      if (ended_by != 0) return 128 + ended_by;
       return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : 125;
   }
   return 125;

@@ -19,6 +19,7 @@ struct Outcome {
   uint32_t step = 0;           // kFailedToStart: as in sandbox::StatusRecord
   int error = 0;               // kFailedToStart: errno
   std::string killed_because;  // kKilled
+  int ended_by = 0;            // the signal that ended it with SuperviseOptions::ends_by_signal
   uint64_t wall_us = 0;        // from the Supervisor's construction to the program's end
   uint64_t user_us = 0;        // CPU time of the program and its waited-for children
   uint64_t system_us = 0;

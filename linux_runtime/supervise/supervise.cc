@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,6 +112,9 @@ void Supervisor::OnSignal(const signalfd_siginfo& info) {
   const int signal = static_cast<int>(info.ssi_signo);
   // The terminal driver's signals come from the kernel, to the whole process group.
   const bool ours_to_pass_on = !(options_.shares_terminal && info.ssi_code == SI_KERNEL);
+  if (options_.ends_by_signal && (signal == SIGINT || signal == SIGTERM || signal == SIGHUP)) {
+    return OnEndingSignal(signal, ours_to_pass_on);
+  }
   switch (signal) {
     case SIGINT:
       return OnInterrupt(ours_to_pass_on);
@@ -137,6 +141,13 @@ void Supervisor::OnInterrupt(bool ours_to_pass_on) {
   if (ours_to_pass_on) Send(SIGINT);
 }
 
+void Supervisor::OnEndingSignal(int signal, bool ours_to_pass_on) {
+  if (outcome_.ended_by != 0) return KillEverything();
+  outcome_.ended_by = signal;
+  if (ours_to_pass_on) Send(signal);
+  KillAfterGrace();
+}
+
 void Supervisor::OnStop(bool ours_to_pass_on) {
   if (relay_) relay_->Suspend();
   if (options_.freeze) {
@@ -161,7 +172,12 @@ void Supervisor::OnTimeout() {
   if (has_status_ || failed_ || gone_) return;
   timed_out_ = true;
   Send(SIGTERM);
-  Send(SIGCONT);  // a stopped program can't act on SIGTERM
+  KillAfterGrace();
+}
+
+void Supervisor::KillAfterGrace() {
+  Send(SIGCONT);  // a stopped program can't act on a signal
+  loop_.Cancel(kill_timer_);
   kill_timer_ = loop_.After(std::chrono::milliseconds(options_.grace_ms), [this] { KillEverything(); });
 }
 
@@ -170,6 +186,11 @@ void Supervisor::Kill(std::string why) {
   if (!killed_) outcome_.killed_because = std::move(why);
   killed_ = true;
   KillEverything();
+}
+
+void Supervisor::Resize(uint16_t rows, uint16_t columns) {
+  const winsize size{rows, columns, 0, 0};
+  if (running_.console >= 0) ::ioctl(running_.console, TIOCSWINSZ, &size);
 }
 
 void Supervisor::KillEverything() {

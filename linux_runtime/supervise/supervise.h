@@ -2,7 +2,8 @@
 //
 // Of the supervisor's own signals INT, TERM, HUP, QUIT, USR1, USR2, WINCH, CONT and TSTP go to the first process, which
 // passes them on to the program's process group. A second Ctrl-C (SIGINT) within two seconds, or any after the time
-// limit, kills the container. Signals that were ignored at the start (nohup) stay ignored.
+// limit, kills the container. Signals that were ignored at the start (nohup) stay ignored. With ends_by_signal INT, TERM and
+// HUP end the container whatever the program makes of them.
 #pragma once
 
 #include <sys/signalfd.h>
@@ -20,8 +21,9 @@ namespace mxc::supervise {
 
 struct SuperviseOptions {
   uint32_t timeout_ms = 0;   // 0: none; from the Supervisor's construction
-  uint32_t grace_ms = 2000;  // between SIGTERM at the time limit and the kill
-  bool reaper = true;        // Plan::reaper: the first process reports the program's end; false: it is the program
+  uint32_t grace_ms = 2000;  // between the signal that is to end the program and the kill
+  bool ends_by_signal = false;
+  bool reaper = true;  // Plan::reaper: the first process reports the program's end; false: it is the program
   // The first process is in this process's group, so that the terminal's own signals (Ctrl-C, Ctrl-Z) reach it without
   // us. Signals sent by processes (kill) are passed on in either case.
   bool shares_terminal = false;
@@ -52,11 +54,15 @@ class Supervisor {
 
   // From a callback of the loop: ends the container now. `why` is a clause for the report ("a denied path was exposed").
   void Kill(std::string why);
+  // The same: gives the PTY another size, of which the kernel tells the programs on it (SIGWINCH).
+  void Resize(uint16_t rows, uint16_t columns);
 
  private:
   Result<void> Begin();
   void OnSignal(const signalfd_siginfo& info);
   void OnInterrupt(bool ours_to_pass_on);
+  void OnEndingSignal(int signal, bool ours_to_pass_on);
+  void KillAfterGrace();
   void OnStop(bool ours_to_pass_on);
   void OnStatus();
   void OnRecord(const sandbox::StatusRecord& record);

@@ -239,6 +239,32 @@ TEST_CASE("the second interrupt kills") {
   CHECK(outcome.ExitCode() == 137);
 }
 
+TEST_CASE("signals that are to end it end it, whatever the program makes of them") {
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    CAPTURE(signal);
+    SuperviseOptions options;
+    options.ends_by_signal = true;
+    options.grace_ms = 50;
+    options.on_started = [&](int) { ::kill(::getpid(), signal); };
+    const Outcome polite = Run(
+        [](int status) {
+          Tell(status, StatusKind::kStarted);
+          WaitForSignal();
+          Tell(status, StatusKind::kExited);  // with success
+        },
+        options);
+    CHECK(polite.ExitCode() == 128 + signal);
+    const Outcome deaf = Run(
+        [](int status) {
+          Tell(status, StatusKind::kStarted);
+          ::sleep(30);  // every signal is blocked
+        },
+        options);
+    CHECK(deaf.ExitCode() == 128 + signal);
+    CHECK(deaf.wall_us < 5'000'000);
+  }
+}
+
 TEST_CASE("a signal that was ignored at the start stays ignored (nohup)") {
   ::signal(SIGHUP, SIG_IGN);
   SuperviseOptions options;

@@ -22,10 +22,14 @@ constexpr Field<PortMapping> kPortMapping[] = {
      }},
 };
 
-Result<void> ReadPortMappings(const Node& node, Wslc& wslc) {
+}  // namespace
+
+Result<void> ReadPortMappings(const Node& node, Wslc& into) {
   return node.ForEach(
-      [&](const Node& item) { return ReadObject(item, kPortMapping, wslc.port_mappings.emplace_back()); });
+      [&](const Node& item) { return ReadObject(item, kPortMapping, into.port_mappings.emplace_back()); });
 }
+
+namespace {
 
 constexpr Field<Wslc> kWslc[] = {
     {"cpuCount", [](const Node& node, Wslc& wslc) { return Store(wslc.cpu_count, node.U32(1)); }},

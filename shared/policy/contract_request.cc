@@ -1,4 +1,4 @@
-// A one-shot request in its newest form. State-aware requests (those with `phase`) are refused by name: contract_lifecycle.cc.
+// A one-shot request in its newest form. State-aware requests (those with `phase`) are refused by name: state_aware.h.
 #include <string>
 #include <string_view>
 #include <utility>
@@ -138,7 +138,7 @@ Result<void> CheckProxy(const Node& root, const Policy& policy) {
 Result<void> ReadRequest(const Node& root, const ReadOptions& options, Policy& policy) {
   for (const std::string_view name : {"phase", "sandboxId"}) {
     if (const Member* member = FindMember(root, name)) {
-      return Error(Code::kUnsupported, "state-aware requests (" + Quote(name) + ") are not built yet")
+      return Error(Code::kUnsupported, "expected a one-shot request, found a state-aware one (" + Quote(name) + ")")
           .WithHint("remove the field for a one-shot request")
           .WithPosition(Node(root, *member).WhereName());
     }

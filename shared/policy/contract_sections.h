@@ -27,6 +27,7 @@ Result<void> ReadRuntimeConfig(const Node& node, std::optional<std::string>& net
 // contract_backends.cc: sections of single backends. Those of backends that no Linux has are only checked: their containment
 // is refused.
 Result<void> ReadWslc(const Node& node, Wslc& into);
+Result<void> ReadPortMappings(const Node& node, Wslc& into);
 Result<void> CheckProcessContainer(const Node& node);
 Result<void> CheckSeatbelt(const Node& node);
 Result<void> CheckHyperlight(const Node& node);

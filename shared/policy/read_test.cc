@@ -62,12 +62,13 @@ TEST_CASE("The root: required, unknown, state-aware") {
       {With("\"xLinux\":{}"), "2:1 /xLinux: unknown field \"xLinux\"; did you mean \"x-linux\"?" + known},
       {With("\"x\":{}"), "2:1 /x: unknown field \"x\"" + known},
       {With("\"phase\":\"start\""),
-       "2:1 /phase: UNSUPPORTED state-aware requests (\"phase\") are not built yet | remove the field for a one-shot "
-       "request"},
+       "2:1 /phase: UNSUPPORTED expected a one-shot request, found a state-aware one (\"phase\") | remove the field "
+       "for a "
+       "one-shot request"},
       {With("\"nonsense\":1,\"sandboxId\":\"wslc:1\""),
-       "2:14 /sandboxId: UNSUPPORTED state-aware requests (\"sandboxId\") are not built yet | remove the field for a "
-       "one-shot "
-       "request"},
+       "2:14 /sandboxId: UNSUPPORTED expected a one-shot request, found a state-aware one (\"sandboxId\") | remove the "
+       "field for "
+       "a one-shot request"},
       {With("\"telemetry\":{\"enabled\":true}"), "ok"},
       {With("\"telemetry\":{\"enabled\":0}"), "2:24 /telemetry/enabled: expected true or false, found the number 0"},
       {With("\"telemetry\":{\"on\":true}"), "2:14 /telemetry/on: unknown field \"on\" | known here: enabled"},

@@ -75,7 +75,7 @@ class Limits {
     // RLIMIT_DATA and not RLIMIT_AS: address space is reserved by the terabyte (Go, Java, sanitizers) without being used.
     MXC_TRY(AddRlimit("memory", "RLIMIT_DATA", limits_.memory_bytes));
     notes_.emplace_back(
-        "weaker: memory is limited for each process and not in sum (RLIMIT_DATA; no memory cgroup here)");
+        "weaker default: memory is limited for each process and not in sum (RLIMIT_DATA; no memory cgroup here)");
     return {};
   }
 
@@ -89,7 +89,7 @@ class Limits {
     if (Named("pids")) return NoController("pids", "pids");
     MXC_TRY(AddRlimit("pids", "RLIMIT_NPROC", limits_.pids));
     notes_.emplace_back(
-        "weaker: processes are counted with all others of the user (RLIMIT_NPROC; no pids cgroup here)");
+        "weaker default: processes are counted with all others of the user (RLIMIT_NPROC; no pids cgroup here)");
     return {};
   }
 
@@ -104,7 +104,7 @@ class Limits {
       return {};
     }
     if (Named("cpus")) return NoController("cpus", "cpu");
-    notes_.emplace_back("weaker: processor time is not limited (no cpu cgroup here)");
+    notes_.emplace_back("weaker default: processor time is not limited (no cpu cgroup here)");
     return {};
   }
 

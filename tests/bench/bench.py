@@ -15,6 +15,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import compat  # noqa: E402
 import containers  # noqa: E402
 import jobs  # noqa: E402
 import network  # noqa: E402
@@ -55,7 +56,9 @@ def options():
     parser.add_argument("--runtime", help="the mxc-runtime to measure; as root only")
     parser.add_argument("--programs", default=os.path.dirname(os.path.abspath(__file__)), help="folder with floor, true, …")
     parser.add_argument("--rounds", type=int, default=200, help="starts of each program (200)")
-    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory, network")
+    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory, network, compat")
+    parser.add_argument("--library", help="folder of the libmxc_ffi.so to measure; lxc-exec lies beside mxc")
+    parser.add_argument("--sdks", help="folder with Microsoft's SDKs and Node")
     parser.add_argument("--against", help="a second mxc, measured beside the first as mxc-old")
     parser.add_argument("--user", type=int, default=65534, help="uid of the rootless part, when run as root (65534)")
     parser.add_argument("--json", help="file for the figures")
@@ -123,6 +126,13 @@ def measure(arguments, work, budgets, figures):
         budgets.at_most("start with network rules to none, as root", figures["network"]["start_ratio"], 1.6)
         budgets.at_least("TCP through the rules to a plain veth with NAT", figures["network"]["speed_ratio"], 0.9)
         budgets.at_most("a refused connect's answer, ms", figures["network"]["refused_ms"], 1.0)
+    if part("compat") and arguments.library:
+        result = figures["compat"] = compat.measure(arguments, work)
+        if "error" in result:
+            print("\nMicrosoft's executor and library: left out: " + result["error"])
+        else:
+            print(f"\nMicrosoft's executor and library beside ours: {result}")
+            compat.judge(budgets, result)
     if part("memory"):
         figures["memory"] = jobs.memory(arguments.mxc, work)
 
@@ -133,10 +143,14 @@ def bring_along(arguments, work):
     os.mkdir(folder, 0o755)
     for name in ("floor", "container_floor", "pause", "true", "translate_bench", "seccomp_getppid"):
         shutil.copy(os.path.join(arguments.programs, name), folder)
-    arguments.programs = folder
+    arguments.programs, arguments.original = folder, arguments.mxc
     arguments.mxc = shutil.copy(arguments.mxc, os.path.join(folder, "mxc"))
     if arguments.runtime:
         arguments.runtime = shutil.copy(arguments.runtime, os.path.join(folder, "mxc-runtime"))
+    if arguments.library:
+        shutil.copy(os.path.join(os.path.dirname(arguments.original), "lxc-exec"), folder)
+        shutil.copy(os.path.join(arguments.library, "libmxc_ffi.so"), folder)
+        arguments.library = folder
     if arguments.against:
         arguments.against = shutil.copy(arguments.against, os.path.join(folder, "mxc-old"))
 

@@ -26,8 +26,13 @@ IN_NAMESPACE = "MXC_TEST_IN_NAMESPACE"
 FOLDER = os.environ.get("MXC_TEST_FOLDER", "/var/tmp")
 
 _cases = []
-_mxc = ""
 _copy = ""
+_programs = {}
+
+
+def program(name):
+    """The path of a program of the command line, in a folder that every user can reach."""
+    return _programs[name]
 
 
 class Skip(Exception):
@@ -361,12 +366,13 @@ def _run_case(function, caller, only):
 
 
 def main():
-    """PROGRAM MXC [PATTERN]: runs every case (whose name matches) as each of its callers."""
-    global _mxc, _copy
-    if len(sys.argv) < 2:
-        sys.exit("usage: PROGRAM MXC [PATTERN]")
-    _mxc = os.path.realpath(sys.argv[1])
-    only = sys.argv[2] if len(sys.argv) > 2 else ""
+    """PROGRAM MXC [FILE…] [PATTERN]: runs every case (whose name matches) as each of its callers. MXC is what Box.mxc runs; it
+    and the other files, told from a pattern by their "/", lie in one folder then: see program()."""
+    global _copy
+    files = [os.path.realpath(argument) for argument in sys.argv[1:] if "/" in argument]
+    if not files:
+        sys.exit("usage: PROGRAM MXC [FILE…] [PATTERN]")
+    only = "".join(argument for argument in sys.argv[1:] if "/" not in argument)
     if os.getuid() == 0 and IN_NAMESPACE not in os.environ:
         os.environ[IN_NAMESPACE] = "1"
         os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, "-B", *sys.argv])
@@ -374,11 +380,13 @@ def main():
     # Other users may not be able to reach the build's folders.
     programs = tempfile.mkdtemp(prefix="mxc-it-program-", dir="/var/tmp")
     os.chmod(programs, 0o755)
-    _copy = os.path.join(programs, "mxc")
     results = []
     try:
-        shutil.copyfile(_mxc, _copy)
-        os.chmod(_copy, 0o755)
+        for file in files:
+            _programs[os.path.basename(file)] = os.path.join(programs, os.path.basename(file))
+            shutil.copyfile(file, program(os.path.basename(file)))
+            os.chmod(program(os.path.basename(file)), 0o755)
+        _copy = program(os.path.basename(files[0]))
         for function, callers in _cases:
             for caller in callers:
                 results.append(_run_case(function, caller, only))

@@ -1,7 +1,7 @@
 """Tests that run the real mxc as root and as an ordinary user."""
 
-def integration_test(name, data = [], size = "medium", tags = [], **kwargs):
-    """A Python program NAME.py on tests/integration/harness.py that takes mxc's path as its argument.
+def integration_test(name, data = [], size = "medium", tags = [], programs = ["//linux_runtime/cli:mxc"], **kwargs):
+    """A Python program NAME.py on tests/integration/harness.py that takes the programs' paths as its arguments.
 
     exclusive: cases measure time and look at the whole host. It needs root, and without it leaves out what does.
     """
@@ -9,11 +9,8 @@ def integration_test(name, data = [], size = "medium", tags = [], **kwargs):
         name = name,
         size = size,
         srcs = [name + ".py"],
-        args = ["$(rootpath //linux_runtime/cli:mxc)"],
-        data = [
-            "//linux_runtime/cli:mxc",
-            "//tests/integration:harness.py",
-        ] + data,
+        args = ["$(rootpath %s)" % program for program in programs],
+        data = programs + ["//tests/integration:harness.py"] + data,
         tags = [
             "exclusive",
             "local",

@@ -8,8 +8,16 @@ MXC_PROGRAMS='
 //linux_runtime/daemon:mxcd             bin/mxcd           bin/mxcd               linux
 //linux_runtime/relay:mxc-relay         bin/mxc-relay      libexec/mxc/mxc-relay  linux
 //linux_runtime/compat:lxc-exec         bin/lxc-exec       bin/lxc-exec           linux
+//linux_runtime/compat:lxc-exec         sdk/x64/lxc-exec   libexec/mxc/x64/lxc-exec linux
 //linux_runtime/compat:libmxc_ffi.so    lib/libmxc_ffi.so  lib/libmxc_ffi.so      linux
 //windows_host:mxc                      windows/mxc.exe    -                      windows
+'
+
+# What is installed as it lies in the tree: file | place
+# shellcheck disable=SC2034 # read by tools/install
+MXC_FILES='
+include/mxc.h                        include/mxc.h
+linux_runtime/compat/python/mxc.py   lib/mxc/mxc.py
 '
 
 # Prints the lines for one platform whose target exists in this tree.

@@ -75,6 +75,7 @@ std::vector<std::string> Before(bool v6) {
     if (v6) names.push_back(family + "/conf/" + device + "/accept_ra");
   }
   std::vector<std::string> lines;
+  lines.reserve(names.size());
   for (const std::string& name : names) lines.push_back(name + " " + ReadSetting(name));
   return lines;
 }

@@ -205,7 +205,8 @@ std::optional<EventText> FfiProcess::Receive(bool wait) {
   std::string bytes(sizeof(EventMessage) + kMaxText, '\0');
   while (!finished_) {
     const ssize_t size = ::recv(control_.get(), bytes.data(), bytes.size(), wait ? 0 : MSG_DONTWAIT);
-    if (size < 0 && errno == EINTR) continue;
+    // A reset is told once, before what is still to be read: lxc-exec has ended without hearing our last command.
+    if (size < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
     if (size < static_cast<ssize_t>(sizeof(EventMessage))) {
       finished_ = true;

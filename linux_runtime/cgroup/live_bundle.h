@@ -14,6 +14,7 @@
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/live_testing.h"
 #include "linux_runtime/cgroup/manager.h"
+#include "linux_runtime/cgroup/proc.h"
 
 namespace mxc::cgroup {
 
@@ -58,7 +59,7 @@ pid_t StartIn(const BundleGroup& group, Body body) {
   return StartInside(tasks, entrance->folder.get(), body);
 }
 
-// Waits until the child has joined: v1's does so itself.
+// Waits until the child has joined: v1's does so itself, one hierarchy after the other, of which Processes sees one.
 inline void AwaitInside(const BundleGroup& group, pid_t pid) {
   bool inside = false, alive = true;
   while (!inside && alive) {
@@ -69,6 +70,11 @@ inline void AwaitInside(const BundleGroup& group, pid_t pid) {
     alive = ::waitid(P_PID, static_cast<id_t>(pid), &state, WEXITED | WNOHANG | WNOWAIT) == 0 && state.si_pid == 0;
   }
   REQUIRE(inside);
+  const std::string list = "/proc/" + std::to_string(pid) + "/cgroup";
+  for (std::string before, now = ReadProc(list); before != now; now = ReadProc(list)) {
+    before = now;
+    ::usleep(20'000);
+  }
 }
 
 // The folder of the group in the hierarchy called `list`.

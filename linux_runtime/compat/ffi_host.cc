@@ -1,6 +1,7 @@
 #include "linux_runtime/compat/ffi_host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -178,6 +179,8 @@ int ServeFfi(int argc, char** argv) {
     }
     return 0;
   }
+  // Helpers that a start may run (newuidmap, busctl) have nothing to do with it.
+  ::fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
   request.config.source = "request";
   Result<std::string> text = policy::ReadFileLimited("/proc/self/fd/" + std::to_string(kRequestFd));
   ::close(kRequestFd);

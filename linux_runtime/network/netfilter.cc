@@ -6,8 +6,9 @@
 #include <sys/time.h>
 
 #include <cstring>
-#include <functional>
+#include <utility>
 
+#include "linux_runtime/network/netlink.h"
 #include "linux_runtime/network/nf_tables.h"
 #include "linux_runtime/network/rtnetlink.h"
 #include "linux_runtime/sys/error.h"
@@ -16,7 +17,6 @@
 namespace mxc::network {
 namespace {
 
-constexpr size_t kAnswerBytes = size_t{64} * 1024;
 constexpr int kMostBytes = 64 << 20;  // of one transaction; 10,000 rules take 5 MiB
 
 // Of a namespace that isn't ours the kernel asks for CAP_NET_ADMIN over it, which its maker has.
@@ -24,24 +24,6 @@ void SetBuffer(int socket, size_t size) {
   const int wanted = static_cast<int>(std::min<size_t>(size + 65536, kMostBytes));
   if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0) {
     ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
-  }
-}
-
-// Calls `each` for every message until it says false: 0, or -errno of the socket.
-int ReadMessages(int socket, const std::function<bool(const nlmsghdr&, std::string_view)>& each) {
-  std::string buffer(kAnswerBytes, '\0');
-  for (;;) {
-    const long got = sys::Check(::recv(socket, buffer.data(), buffer.size(), 0));
-    if (got == -EINTR) continue;
-    if (got < 0) return static_cast<int>(got);
-    for (size_t at = 0; at + sizeof(nlmsghdr) <= static_cast<size_t>(got);) {
-      nlmsghdr header;
-      std::memcpy(&header, buffer.data() + at, sizeof header);
-      if (header.nlmsg_len < sizeof header || at + header.nlmsg_len > static_cast<size_t>(got)) return -EBADMSG;
-      const std::string_view body(buffer.data() + at + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN);
-      if (!each(header, body)) return 0;
-      at += NLMSG_ALIGN(header.nlmsg_len);
-    }
   }
 }
 
@@ -67,34 +49,22 @@ uint64_t PacketsOf(const std::string& expressions) {
   return 0;
 }
 
-int ErrorOf(std::string_view body) {
-  int error = -EBADMSG;
-  if (body.size() >= sizeof error) std::memcpy(&error, body.data(), sizeof error);
-  return error;
+Result<sys::UniqueFd> Hinted(Result<sys::UniqueFd> socket) {
+  if (socket.ok()) return socket;
+  return std::move(socket).error().WithHint("this kernel may have no nf_tables; see `mxc doctor`");
 }
 
 }  // namespace
 
-Result<Netfilter> Netfilter::Open() {
-  sys::UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  if (!socket.valid()) {
-    return sys::SystemError("open a netfilter socket", errno)
-        .WithHint("this kernel has no nf_tables; see `mxc doctor`");
-  }
+Netfilter::Netfilter(sys::UniqueFd socket) : socket_(std::move(socket)) {
   const timeval patience{10, 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  return Netfilter(std::move(socket));
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
+Result<Netfilter> Netfilter::Open() { return Netfilter(MXC_TRY(Hinted(OpenNetlink(NETLINK_NETFILTER)))); }
+
 Result<Netfilter> Netfilter::OpenIn(int netns) {
-  sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
-  if (!here.valid()) return sys::SystemError("open /proc/self/ns/net", -here.get());
-  if (int error = sys::SetNs(netns, CLONE_NEWNET); error < 0)
-    return sys::SystemError("enter the sandbox's network namespace", -error);
-  Result<Netfilter> opened = Open();
-  if (int error = sys::SetNs(here.get(), CLONE_NEWNET); error < 0)
-    return sys::SystemError("come back from the sandbox's network namespace", -error);
-  return opened;
+  return Netfilter(MXC_TRY(Hinted(OpenNetlinkIn(netns, NETLINK_NETFILTER))));
 }
 
 int Netfilter::Commit(const NftTransaction& transaction) {
@@ -107,9 +77,9 @@ int Netfilter::Commit(const NftTransaction& transaction) {
   if (sent < 0) return static_cast<int>(sent);
   // A message that fails is answered by itself; the end of the batch only when all went well.
   int result = 0;
-  const int error = ReadMessages(socket_.get(), [&](const nlmsghdr& header, std::string_view body) {
+  const int error = ReadNetlink(socket_.get(), [&](const nlmsghdr& header, std::string_view body) {
     if (header.nlmsg_type != NLMSG_ERROR) return true;
-    result = ErrorOf(body);
+    result = NetlinkError(body);
     return false;
   });
   // What else was answered to this batch would be taken for the answer to the next.
@@ -127,10 +97,10 @@ Result<std::map<uint32_t, uint64_t>> Netfilter::Counters(const std::string& tabl
   if (sent < 0) return sys::SystemError("ask for the counters of the network rules", static_cast<int>(-sent));
   std::map<uint32_t, uint64_t> counters;
   int failed = 0;
-  const int error = ReadMessages(socket_.get(), [&](const nlmsghdr& header, std::string_view body) {
+  const int error = ReadNetlink(socket_.get(), [&](const nlmsghdr& header, std::string_view body) {
     if (header.nlmsg_type == NLMSG_DONE) return false;
     if (header.nlmsg_type == NLMSG_ERROR) {
-      failed = ErrorOf(body);
+      failed = NetlinkError(body);
       return false;
     }
     const auto attributes = Answer{0, std::string(body)}.Attributes(sizeof(nfgenmsg));

@@ -92,7 +92,7 @@ class Netfilter {
   int fd() const { return socket_.get(); }
 
  private:
-  explicit Netfilter(sys::UniqueFd socket) : socket_(std::move(socket)) {}
+  explicit Netfilter(sys::UniqueFd socket);
   sys::UniqueFd socket_;
 };
 

@@ -4,16 +4,11 @@
 
 #include <cstring>
 
+#include "linux_runtime/network/netlink.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::network {
-namespace {
-
-constexpr size_t kAnswerBytes = size_t{64} * 1024;  // the kernel's dumps come in pieces of at most 32 KiB
-
-}  // namespace
-
 Request::Request(uint16_t type, uint16_t flags, const void* body, size_t size) {
   nlmsghdr header{};
   header.nlmsg_type = type;
@@ -54,48 +49,23 @@ std::vector<std::pair<uint16_t, std::string>> Answer::Attributes(size_t size) co
   return found;
 }
 
-Result<Rtnetlink> Rtnetlink::Open() {
-  sys::UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!socket.valid()) return sys::SystemError("open an rtnetlink socket", errno);
-  return Rtnetlink(std::move(socket));
-}
+Result<Rtnetlink> Rtnetlink::Open() { return Rtnetlink(MXC_TRY(OpenNetlink(NETLINK_ROUTE))); }
 
-Result<Rtnetlink> Rtnetlink::OpenIn(int netns) {
-  sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
-  if (!here.valid()) return sys::SystemError("open /proc/self/ns/net", -here.get());
-  if (int error = sys::SetNs(netns, CLONE_NEWNET); error < 0)
-    return sys::SystemError("enter the container's network namespace", -error);
-  Result<Rtnetlink> opened = Open();
-  if (int error = sys::SetNs(here.get(), CLONE_NEWNET); error < 0) {
-    return sys::SystemError("come back from the container's network namespace", -error);
-  }
-  return opened;
-}
+Result<Rtnetlink> Rtnetlink::OpenIn(int netns) { return Rtnetlink(MXC_TRY(OpenNetlinkIn(netns, NETLINK_ROUTE))); }
 
 // Until the end of a dump, or an acknowledgement: 0 or -errno.
 int Rtnetlink::Collect(std::vector<Answer>* answers) {
-  std::string buffer(kAnswerBytes, '\0');
-  for (;;) {
-    long got = sys::Check(::recv(socket_.get(), buffer.data(), buffer.size(), 0));
-    if (got == -EINTR) continue;
-    if (got < 0) return static_cast<int>(got);
-    for (size_t at = 0; at + sizeof(nlmsghdr) <= static_cast<size_t>(got);) {
-      nlmsghdr header;
-      std::memcpy(&header, buffer.data() + at, sizeof header);
-      if (header.nlmsg_len < sizeof header || at + header.nlmsg_len > static_cast<size_t>(got)) return -EBADMSG;
-      const char* body = buffer.data() + at + NLMSG_HDRLEN;
-      const size_t size = header.nlmsg_len - NLMSG_HDRLEN;
-      if (header.nlmsg_type == NLMSG_DONE) return 0;
-      if (header.nlmsg_type == NLMSG_ERROR) {
-        int error = 0;
-        if (size < sizeof error) return -EBADMSG;
-        std::memcpy(&error, body, sizeof error);
-        return error;
-      }
-      if (answers != nullptr) answers->push_back({header.nlmsg_type, std::string(body, size)});
-      at += NLMSG_ALIGN(header.nlmsg_len);
+  int result = 0;
+  const int error = ReadNetlink(socket_.get(), [&](const nlmsghdr& header, std::string_view body) {
+    if (header.nlmsg_type == NLMSG_DONE) return false;
+    if (header.nlmsg_type == NLMSG_ERROR) {
+      result = NetlinkError(body);
+      return false;
     }
-  }
+    if (answers != nullptr) answers->push_back({header.nlmsg_type, std::string(body)});
+    return true;
+  });
+  return error < 0 ? error : result;
 }
 
 int Rtnetlink::Send(const Request& request, uint16_t more_flags) {

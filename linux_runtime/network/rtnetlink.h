@@ -44,10 +44,8 @@ struct Answer {
 
 class Rtnetlink {
  public:
-  // In the caller's network namespace. Error: kSystem.
+  // As OpenNetlink and OpenNetlinkIn (netlink.h).
   static Result<Rtnetlink> Open();
-  // In another one, an open /proc/PID/ns/net. Needs CAP_SYS_ADMIN over it. For processes of one thread: the caller goes
-  // there and comes back at once.
   static Result<Rtnetlink> OpenIn(int netns);
 
   // Sends a request and waits for its acknowledgement: 0 or -errno, the kernel's.

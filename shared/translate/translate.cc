@@ -45,7 +45,7 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
   }
   if (!policy.egress_rules.empty() && !facts.root) {
     return Unsupported(
-        policy.egress, "rules that allow something: only root can connect a sandbox yet",
+        policy.egress, "/network/egress: rules that allow something: only root can connect a sandbox yet",
         "run mxc as root, or take the allow rules out: without them only the sandbox's loopback is there");
   }
   constexpr char kNoIngress[] = "nothing can reach a sandbox from outside in this version";

@@ -62,10 +62,16 @@ Result<void> ConsoleRelay::Start() {
   started_ = true;
   Resize();
   SetRaw();
-  if (!input_closed_) loop_.Watch(input_, POLLIN, [this](short) { InputReady(); });
   loop_.Watch(output_, 0, [this](short) { OutputReady(); });
   UpdateEvents();
   return {};
+}
+
+void ConsoleRelay::Listen() {
+  if (!started_ || finished_ || listening_) return;
+  listening_ = true;
+  if (!input_closed_) loop_.Watch(input_, POLLIN, [this](short) { InputReady(); });
+  UpdateEvents();
 }
 
 void ConsoleRelay::SetRaw() {
@@ -86,7 +92,7 @@ void ConsoleRelay::Resize() {
 void ConsoleRelay::UpdateEvents() {
   if (!started_ || finished_) return;
   const bool typed_pending = typed_sent_ < typed_size_;
-  if (!input_closed_) loop_.SetEvents(input_, typed_pending ? 0 : POLLIN);
+  if (listening_ && !input_closed_) loop_.SetEvents(input_, typed_pending ? 0 : POLLIN);
   if (!output_broken_) loop_.SetEvents(output_, OutputPending() ? POLLOUT : 0);
   short events = 0;
   if (!OutputPending()) events |= POLLIN;
@@ -233,6 +239,7 @@ void ConsoleRelay::Drain(std::function<void()> on_done) {
   loop_.Cancel(look_again_);
   console_hung_up_ = false;
   typed_size_ = typed_sent_ = 0;
+  Listen();
   UpdateEvents();
   DrainTick();
   CheckDrained();

@@ -35,6 +35,9 @@ class ConsoleRelay {
 
   // Raw mode, window size, relaying. Errors: the terminal's settings can't be read or changed.
   Result<void> Start();
+  // The program runs: from now on it gets what is typed. A Ctrl-C that reaches a PTY before anybody has it as controlling
+  // terminal is lost.
+  void Listen();
   // The user's terminal has another size (SIGWINCH).
   void Resize();
   // Hands the terminal back for a while (SIGTSTP), and takes it again (SIGCONT).
@@ -71,7 +74,7 @@ class ConsoleRelay {
   bool has_settings_ = false;
   bool raw_ = false;
   termios settings_{};
-  bool started_ = false, finished_ = false;
+  bool started_ = false, listening_ = false, finished_ = false;
   bool input_closed_ = false, output_broken_ = false;
   bool console_hung_up_ = false, watching_console_ = false;
   bool heard_ = false;  // output since the last DrainTick

@@ -36,7 +36,7 @@ struct Pty {
 
 // Runs `script` by sh on the inner PTY and plays the user on the outer one.
 struct Session {
-  explicit Session(const char* script) {
+  explicit Session(const char* script, useconds_t start_up = 0) {
     const winsize size{24, 80, 0, 0};
     ::ioctl(outer.master.get(), TIOCSWINSZ, &size);
     REQUIRE(::tcgetattr(outer.slave.get(), &before) == 0);
@@ -45,6 +45,7 @@ struct Session {
     running.pid = ::fork();
     if (running.pid == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::usleep(start_up);
       ::setsid();
       ::ioctl(inner.slave.get(), TIOCSCTTY, 0);
       for (int fd = 0; fd < 3; ++fd) ::dup2(inner.slave.get(), fd);
@@ -118,6 +119,18 @@ TEST_CASE("the terminal is raw while the program runs, and as before afterwards"
   CHECK(after.c_lflag == session.before.c_lflag);
   CHECK(after.c_oflag == session.before.c_oflag);
   CHECK(after.c_iflag == session.before.c_iflag);
+}
+
+TEST_CASE("Ctrl-C goes to the program also when it was typed before there was one") {
+  Session session("while :; do sleep 1; done", 200'000);
+  session.options.timeout_ms = 5000;
+  termios raw = session.before;
+  ::cfmakeraw(&raw);
+  REQUIRE(::tcsetattr(session.outer.slave.get(), TCSANOW, &raw) == 0);
+  session.Type("\x03");
+  const Outcome outcome = session.Go();
+  CHECK(outcome.how == How::kSignaled);
+  CHECK(outcome.ExitCode() == 130);
 }
 
 TEST_CASE("Ctrl-C goes to the program's terminal, not to us") {

@@ -223,14 +223,19 @@ void Supervisor::OnStatus() {
   }
   loop_.Forget(running_.status);
   status_open_ = false;
-  if (!options_.reaper && !failed_) outcome_.started = true;  // closed by exec
+  if (!options_.reaper && !failed_) OnStarted();  // closed by exec
+}
+
+void Supervisor::OnStarted() {
+  outcome_.started = true;
+  if (relay_) relay_->Listen();
 }
 
 void Supervisor::OnRecord(const sandbox::StatusRecord& record) {
   switch (record.kind) {
     case sandbox::StatusKind::kStarted:
       if (failed_) return;  // the program's own word comes first
-      outcome_.started = true;
+      OnStarted();
       if (options_.on_started) options_.on_started(record.pid);
       return;
     case sandbox::StatusKind::kFailed:

@@ -65,6 +65,7 @@ class Supervisor {
   void KillAfterGrace();
   void OnStop(bool ours_to_pass_on);
   void OnStatus();
+  void OnStarted();
   void OnRecord(const sandbox::StatusRecord& record);
   void OnFirstProcessGone();
   void OnTimeout();

@@ -73,8 +73,8 @@ std::string DescribePacket(std::string_view packet, bool source) {
   return text + (source ? " to port " : ":") + std::to_string(port);
 }
 
-Result<DenialLog> DenialLog::OpenIn(int netns, uint16_t group) {
-  Netfilter opened = MXC_TRY(Netfilter::OpenIn(netns));
+Result<DenialLog> DenialLog::OpenIn(const NetworkNamespace& there, uint16_t group) {
+  Netfilter opened = MXC_TRY(Netfilter::OpenIn(there));
   const int socket = ::fcntl(opened.fd(), F_DUPFD_CLOEXEC, 0);
   if (socket < 0) return sys::SystemError("keep a netfilter socket", errno);
   DenialLog log{sys::UniqueFd(socket)};

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "linux_runtime/network/netlink.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 
@@ -23,8 +24,8 @@ class DenialLog {
  public:
   static constexpr size_t kMostDestinations = 256;
 
-  // Of the namespace `netns`; listens from now on. Error: kSystem.
-  static Result<DenialLog> OpenIn(int netns, uint16_t group);
+  // Listens from now on. Error: kSystem.
+  static Result<DenialLog> OpenIn(const NetworkNamespace& there, uint16_t group);
 
   int fd() const { return socket_.get(); }
   // Reads what is there, without waiting, up to `most` messages: a program that is refused as fast as it can would keep

@@ -130,7 +130,7 @@ Result<void> Check(int error, const char* what) {
 }
 
 Result<void> SetUpInside(const LinkPlan& plan, int netns) {
-  Rtnetlink inside = MXC_TRY(Rtnetlink::OpenIn(netns));
+  Rtnetlink inside = MXC_TRY(Rtnetlink::OpenIn({netns}));
   const int index = MXC_TRY(IndexOf(inside, kInsideName));
   MXC_TRY(Check(SetUp(inside, index), "set eth0 up in the sandbox"));
   const auto family = [&](const Cidr& address, std::string_view gateway) -> Result<void> {

@@ -174,7 +174,7 @@ Result<void> MoveNetDevices(const std::vector<NetDeviceMove>& moves, int netns) 
   sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
   if (!here.valid()) return sys::SystemError("open /proc/self/ns/net", -here.get());
   Side outside{MXC_TRY(Rtnetlink::Open()), here.get()};
-  Side inside{MXC_TRY_AS("/linux/netDevices", Rtnetlink::OpenIn(netns)), netns};
+  Side inside{MXC_TRY_AS("/linux/netDevices", Rtnetlink::OpenIn({netns})), netns};
   std::vector<Moved> moved;
   for (const NetDeviceMove& move : moves) {
     Result<void> done = MoveOne(outside, inside, move, moved);

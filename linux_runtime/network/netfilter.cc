@@ -63,8 +63,8 @@ Netfilter::Netfilter(sys::UniqueFd socket) : socket_(std::move(socket)) {
 
 Result<Netfilter> Netfilter::Open() { return Netfilter(MXC_TRY(Hinted(OpenNetlink(NETLINK_NETFILTER)))); }
 
-Result<Netfilter> Netfilter::OpenIn(int netns) {
-  return Netfilter(MXC_TRY(Hinted(OpenNetlinkIn(netns, NETLINK_NETFILTER))));
+Result<Netfilter> Netfilter::OpenIn(const NetworkNamespace& there) {
+  return Netfilter(MXC_TRY(Hinted(OpenNetlinkIn(there, NETLINK_NETFILTER))));
 }
 
 int Netfilter::Commit(const NftTransaction& transaction) {

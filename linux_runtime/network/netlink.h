@@ -11,11 +11,19 @@
 
 namespace mxc::network {
 
+// Somebody else's network namespace.
+struct NetworkNamespace {
+  int net = -1;   // an open /proc/PID/ns/net
+  int user = -1;  // and the user namespace that owns it, where only its maker has rights there; -1: the caller has them
+};
+
+// Runs `body` there, in a process that shares this one's memory and descriptors: the sockets that it opens are that
+// namespace's, and stay. The caller waits. Needs CAP_SYS_ADMIN over the namespaces. Error: kSystem; body did not run.
+Result<void> RunIn(const NetworkNamespace& there, const std::function<void()>& body);
+
 // protocol: NETLINK_*. In the caller's network namespace. Error: kSystem.
 Result<sys::UniqueFd> OpenNetlink(int protocol);
-// In another one, an open /proc/PID/ns/net. Needs CAP_SYS_ADMIN over it. For processes of one thread: the caller goes there and
-// comes back at once.
-Result<sys::UniqueFd> OpenNetlinkIn(int netns, int protocol);
+Result<sys::UniqueFd> OpenNetlinkIn(const NetworkNamespace& there, int protocol);
 
 // Calls `each` for every message until it says false: 0, or -errno of the socket; -EBADMSG: the kernel sent no message.
 int ReadNetlink(int socket, const std::function<bool(const nlmsghdr&, std::string_view body)>& each);

@@ -180,6 +180,15 @@ NftRule& NftRule::ResetTcp() {
 
 NftRule& NftRule::Masquerade() { return Add("masq", {}); }
 
+NftRule& NftRule::RedirectTo(uint16_t port) {
+  std::string load, redirect;
+  const uint16_t number = htons(port);
+  AddNumber(load, NFTA_IMMEDIATE_DREG, kRegister);
+  AddValue(load, NFTA_IMMEDIATE_DATA, Raw(number));
+  AddNumber(redirect, NFTA_REDIR_REG_PROTO_MIN, kRegister);
+  return Add("immediate", load).Add("redir", redirect);
+}
+
 NftRule& NftRule::Label(uint32_t label) {
   label_ = std::string(Raw(label));
   return *this;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "linux_runtime/network/netlink.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 #include "shared/policy/cidr.h"
@@ -39,6 +40,7 @@ class NftRule {
   NftRule& Jump(const std::string& chain);
   NftRule& ResetTcp();  // answers with RST; TCP must have been matched
   NftRule& Masquerade();
+  NftRule& RedirectTo(uint16_t port);  // of the loopback device, in an output chain; TCP or UDP must have been matched
   NftRule& Label(uint32_t label);  // for Counters
 
   const std::string& expressions() const { return expressions_; }
@@ -82,7 +84,7 @@ class NftTransaction {
 class Netfilter {
  public:
   static Result<Netfilter> Open();
-  static Result<Netfilter> OpenIn(int netns);  // as Rtnetlink::OpenIn
+  static Result<Netfilter> OpenIn(const NetworkNamespace& there);
 
   // All or nothing. 0 or -errno, the kernel's.
   int Commit(const NftTransaction& transaction);

@@ -13,7 +13,7 @@ enum Missing { kNothing, kNamespace, kNetfilter, kSandboxRules, kLog, kHostRules
 constexpr const char* kWords[] = {"",
                                   "network namespaces",
                                   "nf_tables",
-                                  "parts of nf_tables (nft_ct, nft_log, nft_reject_inet)",
+                                  "parts of nf_tables (nft_ct, nft_log, nft_redir, nft_reject_inet)",
                                   "nfnetlink_log",
                                   "address translation (nft_masq)",
                                   "veth"};
@@ -24,9 +24,9 @@ Missing Try() {
   rules[1].to.v6 = true;
   Result<Netfilter> netfilter = Netfilter::Open();
   if (!netfilter.ok()) return kNetfilter;
-  if (netfilter->Commit(SandboxTable(rules, {})) < 0) return kSandboxRules;
+  if (netfilter->Commit(SandboxTable(rules, {}, {.link = true, .names = true})) < 0) return kSandboxRules;
   sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
-  if (!DenialLog::OpenIn(here.get(), kLogGroup).ok()) return kLog;
+  if (!DenialLog::OpenIn({here.get()}, kLogGroup).ok()) return kLog;
   const LinkPlan link;
   if (netfilter->Commit(HostTable("mxc-probe", link, rules, {}, true)) < 0) return kHostRules;
   return MakeLink(link, here.get()).ok() ? kNothing : kLink;

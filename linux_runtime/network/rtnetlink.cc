@@ -51,7 +51,9 @@ std::vector<std::pair<uint16_t, std::string>> Answer::Attributes(size_t size) co
 
 Result<Rtnetlink> Rtnetlink::Open() { return Rtnetlink(MXC_TRY(OpenNetlink(NETLINK_ROUTE))); }
 
-Result<Rtnetlink> Rtnetlink::OpenIn(int netns) { return Rtnetlink(MXC_TRY(OpenNetlinkIn(netns, NETLINK_ROUTE))); }
+Result<Rtnetlink> Rtnetlink::OpenIn(const NetworkNamespace& there) {
+  return Rtnetlink(MXC_TRY(OpenNetlinkIn(there, NETLINK_ROUTE)));
+}
 
 // Until the end of a dump, or an acknowledgement: 0 or -errno.
 int Rtnetlink::Collect(std::vector<Answer>* answers) {

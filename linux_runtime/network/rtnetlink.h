@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "linux_runtime/network/netlink.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 
@@ -46,7 +47,7 @@ class Rtnetlink {
  public:
   // As OpenNetlink and OpenNetlinkIn (netlink.h).
   static Result<Rtnetlink> Open();
-  static Result<Rtnetlink> OpenIn(int netns);
+  static Result<Rtnetlink> OpenIn(const NetworkNamespace& there);
 
   // Sends a request and waits for its acknowledgement: 0 or -errno, the kernel's.
   int Do(const Request& request);

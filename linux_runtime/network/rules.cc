@@ -11,7 +11,10 @@ namespace {
 using policy::Cidr;
 
 constexpr char kRefuse[] = "refuse";
-constexpr int kFilter = 0, kSourceNat = 100;  // NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC
+// NF_IP_PRI_MANGLE, NF_IP_PRI_NAT_DST, NF_IP_PRI_FILTER, NF_IP_PRI_NAT_SRC
+constexpr int kBeforeNat = -150, kDestinationNat = -100, kFilter = 0, kSourceNat = 100;
+
+constexpr Cidr kLoopback[] = {{false, {127}, 8}, {true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128}};
 
 constexpr Cidr kReportsV4{false, {224, 0, 0, 22}, 32};
 constexpr Cidr kReportsV6{true, {0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}, 128};
@@ -39,17 +42,50 @@ NftRule& Refused(NftRule& rule, uint32_t label) {
   return rule.Count().Log(kLogGroup, std::to_string(label)).Jump(kRefuse).Label(label);
 }
 
+// Names' addresses are on the loopback device, so what goes to them would pass as its own.
+void AddNamePool(NftTransaction& table) {
+  table.Append(kEgressChain, NftRule().To(NameServer()).Protocol(IPPROTO_UDP).ToPorts(53, 53).Accept());
+  table.Append(kEgressChain, NftRule().To(NamePool()).Protocol(IPPROTO_TCP).Accept());
+  table.Append(kEgressChain, NftRule().To(NamePool()).OfKnownConnection().Accept());
+  NftRule other;
+  other.To(NamePool());
+  table.Append(kEgressChain, Refused(other, kLabelNamePool));
+}
+
+// What has passed the rules by here goes to the gateway's listener instead.
+void AddRedirects(NftTransaction& table, const WaysOut& ways) {
+  constexpr char kChain[] = "gateway";
+  table.MakeBaseChain(kChain, "nat", NftHook::kOutput, kDestinationNat, true);
+  table.Append(kChain, NftRule().To(NameServer()).Accept());
+  if (ways.tcp) {
+    for (const Cidr& own : kLoopback) table.Append(kChain, NftRule().To(own).Accept());
+    table.Append(kChain, NftRule().Protocol(IPPROTO_TCP).RedirectTo(kGatewayPort));
+  } else {
+    table.Append(kChain, NftRule().To(NamePool()).Protocol(IPPROTO_TCP).RedirectTo(kGatewayPort));
+  }
+}
+
 }  // namespace
 
-NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host) {
+Cidr NamePool() { return {false, {198, 19, 0, 0}, 16}; }
+Cidr NameServer() { return {false, {198, 19, 0, 1}, 32}; }
+
+NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host, const WaysOut& ways) {
   NftTransaction table(kSandboxTable);
   table.MakeTable().MakeChain(kRefuse);
   // connect(2) fails with ECONNREFUSED at once, where a dropped SYN would let it wait for minutes; what else is sent
   // fails with EPERM by being dropped here, on the way out.
   table.Append(kRefuse, NftRule().Protocol(IPPROTO_TCP).ResetTcp()).Append(kRefuse, NftRule().Drop());
 
-  table.MakeBaseChain(kEgressChain, "filter", NftHook::kOutput, kFilter, false);
-  table.Append(kEgressChain, NftRule().OutOnLoopback().Accept());
+  // Before the gateway's redirections, after which every destination is the same.
+  table.MakeBaseChain(kEgressChain, "filter", NftHook::kOutput, kBeforeNat, false);
+  if (ways.names) AddNamePool(table);
+  if (ways.tcp) {
+    // Everything is on the loopback device.
+    for (const Cidr& own : kLoopback) table.Append(kEgressChain, NftRule().To(own).Accept());
+  } else {
+    table.Append(kEgressChain, NftRule().OutOnLoopback().Accept());
+  }
   // The kernel's own reports of the groups that it listens to (IGMP, MLD): nobody asked for them, so nobody is told.
   for (const auto& [group, protocol] : {std::pair(kReportsV4, uint8_t{IPPROTO_IGMP}), {kReportsV6, IPPROTO_ICMPV6}}) {
     table.Append(kEgressChain, NftRule().To(group).Protocol(protocol).Drop());
@@ -73,6 +109,7 @@ NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host) {
   table.Append(kIngressChain,
                NftRule().Count().Log(kLogGroup, std::to_string(kLabelIngress)).Drop().Label(kLabelIngress));
   table.MakeBaseChain("forward", "filter", NftHook::kForward, kFilter, false);
+  if (ways.tcp || ways.names) AddRedirects(table, ways);
   return table;
 }
 

@@ -103,13 +103,16 @@ std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& 
     table.Nothing("/process/timeout", "no time limit");
   }
   if ((plan.namespaces & CLONE_NEWNET) != 0) {
+    const bool rules = !extension.network.empty(), names = !extension.names.empty();
     for (const char* field : {"/network/egress/default", "/network/ingress/default", "/network/ingress/hostLoopback"}) {
-      table.Enforced(field, plan.network.empty() ? std::vector<std::string>{"netns"}
-                                                 : std::vector<std::string>{"netns", "nftables"});
+      table.Enforced(field, rules || names ? std::vector<std::string>{"netns", "nftables"}
+                                           : std::vector<std::string>{"netns"});
     }
-    if (!plan.network.empty()) {
+    if (rules) {
       for (const char* field : {"/network/egress/allow", "/network/egress/deny"}) table.Enforced(field, {"nftables"});
     }
+    if (names) table.Enforced("/x-linux/domains", {"nftables", "gateway"});
+    if (!extension.ports.empty()) table.Enforced("/x-linux/ports", {"netns", "gateway"});
   }
   table.Enforced("/ui", {"mount", "exec"});
   if (plan.seccomp.empty()) {

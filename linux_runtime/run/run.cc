@@ -186,7 +186,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     };
   }
 
-  held.network = MXC_TRY(RunNetwork::Prepare(extension, held.state.path));
+  held.network = MXC_TRY(RunNetwork::Prepare(extension, context.privileged, held.state.path));
   sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach()));
   if (held.group) held.group->CloseJoinFds();
   auto end = [&] {

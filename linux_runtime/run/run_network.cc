@@ -2,50 +2,163 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "linux_runtime/network/gateway/gateway.h"
+#include "linux_runtime/network/gateway/listeners.h"
+#include "linux_runtime/network/loopback.h"
+#include "linux_runtime/network/sandbox_rules.h"
+#include "linux_runtime/network/veth_network.h"
 #include "linux_runtime/run/run_name.h"
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::run {
+namespace {
 
-Result<RunNetwork> RunNetwork::Prepare(const oci::Extension& extension, const std::string& state_folder) {
+Result<sys::UniqueFd> OpenNamespace(int pid, const char* type) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/ns/" + type;
+  sys::UniqueFd opened(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY));
+  if (!opened.valid()) return sys::SystemError("open " + path, -opened.get());
+  return opened;
+}
+
+bool AllowsV6(const network::Ruleset& rules) {
+  return std::any_of(rules.begin(), rules.end(), [](const network::Rule& rule) { return rule.allow && rule.to.v6; });
+}
+
+}  // namespace
+
+struct RunNetwork::Parts {
+  bool privileged = false;
+  network::WaysOut ways;
+  network::NameRules names;
+  network::PortRules ports;
+  std::vector<network::PortListener> listeners;  // of the host's, until the gateway has them
+  std::optional<network::SandboxRules> rules;
+  std::unique_ptr<network::VethNetwork> link;
+  std::optional<network::Gateway> gateway;
+  sys::UniqueFd netns, userns;
+
+  bool needs_rules() const { return ways.link || ways.tcp || ways.names; }
+  bool needs_gateway() const { return ways.tcp || ways.names || !ports.empty(); }
+  network::NetworkNamespace there() const { return {netns.get(), userns.get()}; }
+  Result<void> Attach(int pid);
+  Result<void> StartGateway();
+};
+
+RunNetwork::RunNetwork() = default;
+RunNetwork::RunNetwork(RunNetwork&&) noexcept = default;
+RunNetwork& RunNetwork::operator=(RunNetwork&&) noexcept = default;
+RunNetwork::~RunNetwork() = default;
+
+Result<RunNetwork> RunNetwork::Prepare(const oci::Extension& extension, bool privileged,
+                                       const std::string& state_folder) {
   RunNetwork run;
-  if (extension.network.empty()) return run;
-  run.network_ = MXC_TRY_AS("prepare the sandbox's network",
-                            network::VethNetwork::Prepare(extension.network, state_folder, NewRunName()));
+  if (extension.network.empty() && extension.names.empty() && extension.ports.empty()) return run;
+  constexpr char kWhat[] = "prepare the sandbox's network";
+  run.parts_ = std::make_unique<Parts>();
+  Parts& parts = *run.parts_;
+  parts.privileged = privileged;
+  parts.names = extension.names;
+  parts.ports = extension.ports;
+  parts.ways.names = !extension.names.empty();
+  parts.ways.link = !extension.network.empty() && privileged;
+  parts.ways.tcp = !extension.network.empty() && !privileged;
+  parts.listeners = MXC_TRY_AS(kWhat, network::ListenOnHost(extension.ports));
+  parts.rules.emplace(extension.network, MXC_TRY_AS(kWhat, network::HostAddresses()), parts.ways);
+  if (parts.ways.link) {
+    parts.link = MXC_TRY_AS(kWhat, network::VethNetwork::Prepare(extension.network, state_folder, NewRunName()));
+  }
   return run;
 }
 
+Result<void> RunNetwork::Parts::Attach(int pid) {
+  netns = MXC_TRY(OpenNamespace(pid, "net"));
+  // The maker of a user namespace has all rights in it, but only from there.
+  if (!privileged) userns = MXC_TRY(OpenNamespace(pid, "user"));
+  std::vector<policy::Cidr> inside;
+  if (ways.names) inside.push_back(network::NamePool());
+  if (ways.tcp) inside.push_back({false, {}, 0});
+  if (ways.tcp && AllowsV6(rules->rules())) inside.push_back({true, {}, 0});
+  // The rules stand before there is a way to anywhere.
+  if (needs_rules()) MXC_TRY(rules->Load(there()));
+  if (needs_gateway()) {
+    MXC_TRY(network::RouteToLoopback(there(), inside));
+    MXC_TRY(StartGateway());
+  }
+  return link ? link->Attach(there(), *rules) : Result<void>();
+}
+
+Result<void> RunNetwork::Parts::StartGateway() {
+  network::GatewayPlan plan;
+  plan.rules = rules->rules();
+  plan.host = rules->host();
+  plan.names = names;
+  plan.ports = std::move(listeners);
+  MXC_TRY(network::ListenInside(there(), ways, AllowsV6(plan.rules), ports, plan));
+  gateway.emplace(MXC_TRY(network::Gateway::Start(std::move(plan))));
+  return {};
+}
+
 sandbox::AttachNetwork RunNetwork::Attach() const {
-  if (!network_) return {};
-  return [network = network_.get()](int pid) -> Result<void> {
-    MXC_TRY_AS("connect the sandbox to the network", network->Attach(pid));
+  if (!parts_) return {};
+  return [parts = parts_.get()](int pid) -> Result<void> {
+    MXC_TRY_AS("connect the sandbox to the network", parts->Attach(pid));
     return {};
   };
 }
 
 void RunNetwork::Watch(supervise::Loop& loop) const {
-  if (!network_) return;
-  loop.Watch(network_->log_fd(), POLLIN, [network = network_.get()](short) { network->OnLog(); });
+  if (!parts_) return;
+  Parts* parts = parts_.get();
+  if (parts->rules->log_fd() >= 0) loop.Watch(parts->rules->log_fd(), POLLIN, [parts](short) { parts->rules->OnLog(); });
+  if (!parts->gateway) return;
+  const int control = parts->gateway->control_fd();
+  loop.Watch(control, POLLIN, [parts, control, &loop](short) {
+    const auto make = [parts] { return network::SocketsInside(parts->there()); };
+    if (!parts->gateway->Serve(make)) loop.Forget(control);
+  });
 }
 
 void RunNetwork::Describe(report::ExitReport& report) const {
-  if (!network_) return;
-  Result<std::vector<network::Refusal>> refusals = network_->Refusals();
+  if (!parts_) return;
+  Result<std::vector<network::Refusal>> refusals = parts_->rules->Refusals();
   if (!refusals.ok()) {
     report.warnings.push_back(refusals.error().Describe());
+  } else {
+    for (network::Refusal& one : *refusals) {
+      const bool inward = one.label == network::kLabelIngress;
+      report.denials.push_back({"nftables", (inward ? "accept from " : "send to ") + one.what,
+                                parts_->rules->OriginOf(one.label), one.count});
+    }
+  }
+  if (!parts_->gateway) return;
+  Result<std::vector<network::GatewayEvent>> events = parts_->gateway->Finish();
+  if (!events.ok()) {
+    report.warnings.push_back(events.error().Describe());
     return;
   }
-  for (network::Refusal& one : *refusals) {
-    const bool inward = one.label == network::kLabelIngress;
-    report.denials.push_back(
-        {"nftables", (inward ? "accept from " : "send to ") + one.what, network_->OriginOf(one.label), one.count});
+  for (network::GatewayEvent& event : *events) {
+    if (event.kind == network::GatewayEvent::Kind::kName) {
+      report.names.push_back({event.what, event.count, event.sent, event.received});
+    } else {
+      report.denials.push_back({"gateway", event.what, event.origin, event.count});
+    }
   }
 }
 
 void RunNetwork::Remove(bool everything_died) {
-  if (network_) network_->Remove(everything_died);
-  network_.reset();
+  if (!parts_) return;
+  parts_->gateway.reset();
+  // What keeps the namespace alive.
+  parts_->rules.reset();
+  parts_->netns.reset();
+  parts_->userns.reset();
+  if (parts_->link) parts_->link->Remove(everything_died);
+  parts_.reset();
 }
 
 void SweepRunNetworks(const std::string& state_folder) { network::SweepNetworks(state_folder, RunLives); }

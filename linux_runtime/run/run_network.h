@@ -1,10 +1,12 @@
-// The network of one run, if its policy allows any: from the engine's preparation to the lines of the report.
+// The network of one run, if its policy allows any: from the engines' preparation to the lines of the report.
+//
+//   egress rules   root: a link with a table of rules (veth_network.h); else: TCP by the gateway
+//   names, ports   the gateway (gateway/gateway.h)
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "linux_runtime/network/veth_network.h"
 #include "linux_runtime/sandbox/launch.h"
 #include "linux_runtime/supervise/loop.h"
 #include "shared/base/result.h"
@@ -15,8 +17,14 @@ namespace mxc::run {
 
 class RunNetwork {
  public:
-  // Without rules there is nothing to prepare, and none of the rest does anything.
-  static Result<RunNetwork> Prepare(const oci::Extension& extension, const std::string& state_folder);
+  RunNetwork();
+  RunNetwork(RunNetwork&&) noexcept;
+  RunNetwork& operator=(RunNetwork&&) noexcept;
+  ~RunNetwork();
+
+  // Without rules there is nothing to prepare, and none of the rest does anything. Errors: kSystem; kRefused when a shared
+  // port of the host's is taken.
+  static Result<RunNetwork> Prepare(const oci::Extension& extension, bool privileged, const std::string& state_folder);
 
   // For Launch. This object stays where it is meanwhile.
   sandbox::AttachNetwork Attach() const;
@@ -27,7 +35,8 @@ class RunNetwork {
   void Remove(bool everything_died);
 
  private:
-  std::unique_ptr<network::VethNetwork> network_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 // Removes what killed runs left of their networks.

@@ -109,7 +109,7 @@ std::string FormatStep(const Step& step) {
     case Op::kDomainname:
       return "domainname " + Path(step.text);
     case Op::kLoopbackUp:
-      return "network: loopback only";
+      return "network: a loopback device of its own";
     case Op::kJoinNamespace:
       return std::string("join the ") + step.text + " namespace";
     case Op::kHooks:

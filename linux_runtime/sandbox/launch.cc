@@ -225,7 +225,7 @@ Result<Launched> Launch(Plan& plan, const ArgvArea& argv, const AttachNetwork& a
   launched.pidfd = std::move(cloned.pidfd);
 
   auto finish = [&]() -> Result<void> {
-    if (!plan.parent_writes_maps && !plan.process.needs_parent()) return {};
+    if (!plan.parent_writes_maps && !plan.process.needs_parent() && plan.network.empty()) return {};
     if (plan.parent_writes_maps) {
       MXC_TRY(WriteMaps(plan, pid));
       MXC_TRY(MapMounts(plan, pid));

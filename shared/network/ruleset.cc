@@ -5,6 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "shared/network/line.h"
+
 namespace mxc::network {
 namespace {
 
@@ -41,25 +43,11 @@ std::string SpellV6(const std::array<uint8_t, 16>& bytes) {
   return text;
 }
 
-std::string_view TakeWord(std::string_view& rest) {
-  const size_t end = std::min(rest.find(' '), rest.size());
-  const std::string_view word = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return word;
-}
-
-std::optional<uint16_t> Port(std::string_view text) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number > 65535) return std::nullopt;
-  return static_cast<uint16_t>(number);
-}
-
 bool ParsePorts(std::string_view text, Rule& rule) {
   if (text == "*") return true;
   const size_t dash = text.find('-');
-  const auto first = Port(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : Port(text.substr(dash + 1));
+  const auto first = PortOf(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : PortOf(text.substr(dash + 1));
   if (!first || !last || *first > *last) return false;
   rule.first_port = *first;
   rule.last_port = *last;
@@ -132,6 +120,11 @@ std::string Spell(const Cidr& range) {
     for (size_t i = 0; i < 4; ++i) text += (i == 0 ? "" : ".") + std::to_string(range.address[i]);
   }
   return text + "/" + std::to_string(range.prefix);
+}
+
+std::string Endpoint(const Cidr& address, uint16_t port) {
+  const std::string whole = Spell(address), text = whole.substr(0, whole.find('/'));
+  return (address.v6 ? "[" + text + "]" : text) + ":" + std::to_string(port);
 }
 
 std::string Spell(const Rule& rule) {

@@ -55,6 +55,9 @@ size_t Decide(const Ruleset& rules, const Destination& to, std::span<const polic
 // "10.0.0.0/8", "2001:db8::1/128": as RFC 5952 writes addresses, always with the length.
 std::string Spell(const policy::Cidr& range);
 
+// "192.0.2.1:443", "[2001:db8::1]:443".
+std::string Endpoint(const policy::Cidr& address, uint16_t port);
+
 // One line a rule: "deny tcp 10.0.0.0/8 80-90 p.json#/network/egress/deny/0"; "*" is every port, "host" the host.
 std::string Spell(const Rule& rule);
 // What Spell wrote. Errors: kInvalid.

@@ -167,15 +167,21 @@ bool ReadLimits(Value& value, const Json& json, std::vector<std::string>& out) {
   return true;
 }
 
-bool ReadNetwork(Value& value, const Json& json, network::Ruleset& out) {
+template <class Rule>
+bool ReadLines(Value& value, const Json& json, Result<Rule> (*parse)(std::string_view), std::vector<Rule>& out) {
   if (!json.is_array()) return value.Expect("a list", json);
   for (const Json& item : json) {
     std::string line;
     if (!value.Read(item, line)) return false;
-    Result<network::Rule> rule = network::ParseRule(line);
+    Result<Rule> rule = parse(line);
     if (!rule.ok()) return value.Fail(rule.error().message());
     out.push_back(*std::move(rule));
   }
+  return true;
+}
+
+bool ReadNetwork(Value& value, const Json& json, network::Ruleset& out) {
+  if (!ReadLines(value, json, network::ParseRule, out)) return false;
   // A list that ends early would leave the rest of the world to whatever the engine does then.
   return network::HasDefaults(out) || value.Fail("the list doesn't end in a default for IPv4 and one for IPv6");
 }
@@ -204,6 +210,8 @@ bool ReadOne(Value& value, std::string_view name, const Json& json, Extension& o
   if (name == "timeout-ms") return value.Read(json, out.timeout_ms);
   if (name == "named-limits") return ReadLimits(value, json, out.named_limits);
   if (name == "network") return ReadNetwork(value, json, out.network);
+  if (name == "names") return ReadLines(value, json, network::ParseNameRule, out.names);
+  if (name == "ports") return ReadLines(value, json, network::ParsePortRule, out.ports);
   if (name == "run") return value.Read(json, out.run_name);
   if (name == "policy-digest") return value.Read(json, out.policy_digest);
   if (name == "profile") return value.Read(json, out.profile);
@@ -303,9 +311,10 @@ std::string WriteLandlock(const LandlockSpec& landlock) {
   return text.Raw("}").Take();
 }
 
-std::string WriteNetwork(const network::Ruleset& rules) {
+template <class Rule>
+std::string WriteLines(const std::vector<Rule>& rules) {
   std::vector<std::string> lines;
-  for (const network::Rule& rule : rules) lines.push_back(network::Spell(rule));
+  for (const Rule& rule : rules) lines.push_back(network::Spell(rule));
   return WriteStrings(lines);
 }
 
@@ -355,7 +364,9 @@ void WriteExtension(const Extension& x, std::map<std::string, std::string>& anno
   if (x.init) write("init", "true");
   if (x.timeout_ms != 0) write("timeout-ms", std::to_string(x.timeout_ms));
   if (!x.named_limits.empty()) write("named-limits", WriteStrings(x.named_limits));
-  if (!x.network.empty()) write("network", WriteNetwork(x.network));
+  if (!x.network.empty()) write("network", WriteLines(x.network));
+  if (!x.names.empty()) write("names", WriteLines(x.names));
+  if (!x.ports.empty()) write("ports", WriteLines(x.ports));
   if (!x.run_name.empty()) write("run", WriteString(x.run_name));
   if (!x.policy_digest.empty()) write("policy-digest", WriteString(x.policy_digest));
   if (!x.profile.empty()) write("profile", WriteString(x.profile));

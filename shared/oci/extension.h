@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/network/names.h"
+#include "shared/network/ports.h"
 #include "shared/network/ruleset.h"
 
 namespace mxc::oci {
@@ -67,6 +69,8 @@ struct Extension {
   std::vector<std::string> named_limits;
   // dev.mxc.network: the egress rules, a line each (network::Spell). Empty: no network but the loopback device.
   network::Ruleset network;
+  network::NameRules names;  // dev.mxc.names: which names may be connected to, a line each
+  network::PortRules ports;  // dev.mxc.ports: what is shared with the host's ports, a line each
   std::string run_name;       // dev.mxc.run
   std::string policy_digest;  // dev.mxc.policy-digest: "sha256:…"
   std::string profile;        // dev.mxc.profile

@@ -105,11 +105,15 @@ TEST_CASE("runtimeConfig.networkProxy is on this host and the only way out") {
   };
   for (const ReadCase& one : bad) cases.push_back({proxy(one.text), refused(one.text, one.outcome)});
   const std::string exclusive =
-      "/runtimeConfig/networkProxy: a proxy needs network.egress.default \"deny\" and no rules | let the proxy decide, "
-      "or "
-      "remove it and write rules";
+      "/runtimeConfig/networkProxy: a proxy needs network.egress.default \"deny\", no rules and no x-linux.domains | "
+      "let the proxy decide, or remove it and write rules";
   for (const char* egress : {"\"default\":\"allow\"", "\"allow\":[{}]", "\"deny\":[{}]"}) {
     cases.push_back({With("\"network\":{\"egress\":{" + std::string(egress) +
+                          "}},\n\"runtimeConfig\":{\"networkProxy\":\"http://localhost:1\"}"),
+                     "3:33 " + exclusive});
+  }
+  for (const char* domains : {R"("allow":["a.org"])", R"("deny":["a.org"])", R"("groups":["pypi"])"}) {
+    cases.push_back({With("\"x-linux\":{\"domains\":{" + std::string(domains) +
                           "}},\n\"runtimeConfig\":{\"networkProxy\":\"http://localhost:1\"}"),
                      "3:33 " + exclusive});
   }

@@ -126,10 +126,12 @@ Result<void> CheckContainment(const Node& root, const Policy& policy) {
 Result<void> CheckProxy(const Node& root, const Policy& policy) {
   if (!policy.network_proxy) return {};
   const Network& network = policy.network;
-  if (network.egress == Default::kDeny && network.egress_allow.empty() && network.egress_deny.empty()) return {};
+  const bool names = policy.x_linux && (!policy.x_linux->domains.empty() || !policy.x_linux->domain_groups.empty());
+  const bool rules = network.egress == Default::kAllow || !network.egress_allow.empty() || !network.egress_deny.empty();
+  if (!rules && !names) return {};
   const Node config(root, *FindMember(root, "runtimeConfig"));
   return Node(config, *FindMember(config, "networkProxy"))
-      .Invalid("a proxy needs network.egress.default \"deny\" and no rules")
+      .Invalid("a proxy needs network.egress.default \"deny\", no rules and no x-linux.domains")
       .WithHint("let the proxy decide, or remove it and write rules");
 }
 

@@ -16,15 +16,12 @@ struct Unbuilt {
 }  // namespace
 
 Result<void> RefuseUnbuilt(const Policy& policy) {
-  constexpr std::string_view kNoNetwork =
-      "remove it: without it the sandbox has a loopback device of its own and nothing else";
   constexpr std::string_view kNoDesktop =
       "remove it: without it no window, clipboard or input of the desktop is reachable";
   constexpr std::string_view kNoImage =
       "remove it: this system's own programs are shown read-only; or name a folder in x-linux.rootfs";
   static const Wslc kNone;
   const Wslc& wslc = policy.wslc ? *policy.wslc : kNone;
-  const Network& network = policy.network;
   const Unbuilt all[] = {
       {wslc.gpu, "/wslc/gpu", "the GPU", "remove it, or set it to false"},
       {wslc.image.has_value(), "/wslc/image", "an image's root file system", kNoImage},
@@ -33,11 +30,8 @@ Result<void> RefuseUnbuilt(const Policy& policy) {
        "remove it, and grant a folder in filesystem.readwritePaths"},
       {wslc.target_os.value_or("linux") != "linux", "/wslc/targetOs", "another system than Linux",
        "remove it, or write \"linux\""},
-      {!wslc.port_mappings.empty(), "/wslc/portMappings", "connections from the host", kNoNetwork},
-      {network.ingress == Default::kAllow, "/network/ingress/default", "connections from outside", kNoNetwork},
-      {network.host_loopback == Default::kAllow, "/network/ingress/hostLoopback", "connections from the host",
-       kNoNetwork},
-      {policy.network_proxy.has_value(), "/runtimeConfig/networkProxy", "network access through a proxy", kNoNetwork},
+      {!wslc.port_mappings.empty(), "/wslc/portMappings", "this spelling of shared ports",
+       "write x-linux.ports, and network.ingress.hostLoopback \"allow\""},
       {!policy.ui.disable, "/ui/disable", "access to the desktop", kNoDesktop},
       {policy.ui.clipboard != Clipboard::kNone, "/ui/clipboard", "access to the clipboard", kNoDesktop},
       {policy.ui.injection, "/ui/injection", "input into other windows", kNoDesktop},

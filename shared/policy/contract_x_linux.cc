@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "shared/policy/cidr.h"
 #include "shared/policy/contract_sections.h"
 #include "shared/policy/contract_values.h"
 
@@ -79,6 +80,60 @@ constexpr Choice<OnMissing> kOnMissing[] = {
     {"watch", OnMissing::kWatch}, {"refuse", OnMissing::kRefuse}, {"seal", OnMissing::kSeal}};
 constexpr Choice<Identity> kIdentity[] = {{"caller", Identity::kCaller}, {"host-root", Identity::kHostRoot}};
 
+Result<void> ReadPatterns(const Node& node, std::vector<DomainPattern>& into) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    const std::string text = MXC_TRY(item.String());
+    Result<DomainPattern> pattern = ParseDomainPattern(text);
+    if (!pattern.ok()) return std::move(pattern).error().WithPosition(item.Where());
+    into.push_back(*std::move(pattern));
+    return {};
+  });
+}
+
+Result<void> ReadGroups(const Node& node, XLinux& to) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    to.domain_groups.push_back(MXC_TRY(ReadName(item)));
+    return {};
+  });
+}
+
+constexpr Field<XLinux> kDomains[] = {
+    {"allow", [](const Node& node, XLinux& to) { return ReadPatterns(node, to.domains.allow); }},
+    {"deny", [](const Node& node, XLinux& to) { return ReadPatterns(node, to.domains.deny); }},
+    {"groups", ReadGroups},
+};
+
+constexpr Choice<bool> kInward[] = {{"in", true}, {"out", false}};
+constexpr Choice<bool> kUdp[] = {{"tcp", false}, {"udp", true}};
+
+Result<std::string> ReadAddress(const Node& node) {
+  std::string text = MXC_TRY(node.String());
+  Result<Cidr> address = ParseCidr(text);
+  if (!address.ok()) return std::move(address).error().WithPosition(node.Where());
+  if (text.find('/') != std::string::npos) {
+    return node.Invalid(Quote(text) + " is a range, and only an address can be bound or connected to");
+  }
+  return text;
+}
+
+constexpr Field<SharedPort> kSharedPort[] = {
+    {"containerPort", [](const Node& node, SharedPort& to) { return Store(to.container_port, node.U16(1)); },
+     kRequired},
+    {"hostPort", [](const Node& node, SharedPort& to) { return Store(to.host_port, node.U16(1)); }},
+    {"hostAddress", [](const Node& node, SharedPort& to) { return Store(to.host_address, ReadAddress(node)); }},
+    {"protocol", [](const Node& node, SharedPort& to) { return Store(to.udp, node.Enum(kUdp)); }},
+    {"direction", [](const Node& node, SharedPort& to) { return Store(to.inward, node.Enum(kInward)); }},
+};
+
+Result<void> ReadSharedPorts(const Node& node, XLinux& to) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    SharedPort& port = to.ports.emplace_back();
+    MXC_TRY(ReadObject(item, kSharedPort, port));
+    if (port.host_port == 0) port.host_port = port.container_port;
+    return {};
+  });
+}
+
 enum class Isolation : uint8_t { kProcess, kSession, kMicrovm };
 constexpr Choice<Isolation> kIsolation[] = {
     {"process", Isolation::kProcess}, {"session", Isolation::kSession}, {"microvm", Isolation::kMicrovm}};
@@ -113,13 +168,13 @@ constexpr Field<XLinux> kXLinux[] = {
     {"nesting", [](const Node& node, XLinux& to) { return Store(to.nesting, node.Bool()); }},
     {"timeNamespace", [](const Node& node, XLinux& to) { return Store(to.time_namespace, node.Bool()); }},
     {"hostname", [](const Node& node, XLinux& to) { return Store(to.hostname, ReadHostname(node)); }},
+    {"domains", [](const Node& node, XLinux& to) { return ReadObject(node, kDomains, to); }},
+    {"ports", ReadSharedPorts},
     {"isolation", ReadIsolation},
     {"bundle", NotBuilt},
     {"image", NotBuilt},
     {"devices", NotBuilt},
     {"gpu", NotBuilt},
-    {"domains", NotBuilt},
-    {"ports", NotBuilt},
     {"sockets", NotBuilt},
 };
 

@@ -12,7 +12,7 @@ std::string X(const std::string& body) { return With("\"x-linux\":{" + body + "}
 TEST_CASE("x-linux: each bad field has one error in its place") {
   const std::string known =
       " | known here: profile, rootfs, resources, seccomp, landlock, env, ifPresent, protect, on_exposed, on_missing, "
-      "identity, nesting, timeNamespace, hostname, isolation, bundle, image, devices, gpu, domains, ports, sockets";
+      "identity, nesting, timeNamespace, hostname, domains, ports, isolation, bundle, image, devices, gpu, sockets";
   const std::string size = " | write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)";
   const std::string name = " | at most 64 letters, digits, '-', '_' and '.'; the first a letter, digit or '_'";
   std::vector<ReadCase> cases = {
@@ -84,10 +84,29 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
        "2:24 /x-linux/isolation: UNSUPPORTED x-linux.isolation \"microvm\" is not built yet | use \"process\", which "
        "is also "
        "the default"},
+      {X("\"domains\":{\"allow\":[\"a.org\",\"10.0.0.1\"]}"),
+       "2:40 /x-linux/domains/allow/1: \"10.0.0.1\" is an address, no domain name | addresses are allowed by "
+       "network.egress.allow"},
+      {X("\"domains\":{\"alow\":[]}"),
+       "2:23 /x-linux/domains/alow: unknown field \"alow\"; did you mean \"allow\"? | known here: allow, deny, groups"},
+      {X("\"domains\":{\"groups\":[\"../x\"]}"),
+       "2:33 /x-linux/domains/groups/0: \"../x\" is no name | at most 64 letters, digits, '-', '_' and '.'; the first a "
+       "letter, digit or '_'"},
+      {X("\"ports\":[{\"hostPort\":1}]"),
+       "2:21 /x-linux/ports/0/containerPort: required field \"containerPort\" is missing"},
+      {X("\"ports\":[{\"containerPort\":0}]"),
+       "2:38 /x-linux/ports/0/containerPort: expected a whole number from 1 to 65535, found the number 0"},
+      {X("\"ports\":[{\"containerPort\":1,\"hostAddress\":\"10.0.0.0/8\"}]"),
+       "2:54 /x-linux/ports/0/hostAddress: \"10.0.0.0/8\" is a range, and only an address can be bound or connected to"},
+      {X("\"ports\":[{\"containerPort\":1,\"hostAddress\":\"localhost\"}]"),
+       "2:54 /x-linux/ports/0/hostAddress: \"localhost\" is no IP address or CIDR range | write \"192.0.2.0/24\" or "
+       "\"2001:db8::/32\"; host names are not resolved"},
+      {X("\"ports\":[{\"containerPort\":1,\"protocol\":\"icmp\"}]"),
+       "2:51 /x-linux/ports/0/protocol: expected one of \"tcp\", \"udp\", found the string \"icmp\""},
       {X("\"isolation\":\"none\""),
        "2:24 /x-linux/isolation: expected one of \"process\", \"session\", \"microvm\", found the string \"none\""},
   };
-  for (const std::string unbuilt : {"bundle", "image", "devices", "gpu", "domains", "ports", "sockets"}) {
+  for (const std::string unbuilt : {"bundle", "image", "devices", "gpu", "sockets"}) {
     cases.push_back(
         {X("\"" + unbuilt + "\":true"), "2:12 /x-linux/" + unbuilt + ": UNSUPPORTED x-linux." + unbuilt +
                                             " is not built yet | remove the field; this version can't do what it asks "

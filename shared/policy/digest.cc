@@ -148,11 +148,12 @@ void WriteStrings(Writer& json, std::string_view key, const std::vector<std::str
 }
 
 // Only where there are any, so that a policy without a network keeps its digest. Where a rule stands is no part of it.
-void WriteRules(Writer& json, const network::Ruleset& rules) {
+template <class Rule>
+void WriteRules(Writer& json, std::string_view key, const std::vector<Rule>& rules) {
   if (rules.empty()) return;
-  json.Key("egressRules");
+  json.Key(key);
   json.Open('[');
-  for (network::Rule rule : rules) {
+  for (Rule rule : rules) {
     rule.origin.clear();
     json.Text(network::Spell(rule));
   }
@@ -189,7 +190,9 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
   json.Key("rootfs");
   WriteOptionalText(json, *policy.rootfs);
   WriteFlag(json, "egress", *policy.egress == Default::kAllow);
-  WriteRules(json, policy.egress_rules);
+  WriteRules(json, "egressRules", policy.egress_rules);
+  WriteRules(json, "nameRules", policy.name_rules);
+  WriteRules(json, "portRules", policy.port_rules);
   WriteFlag(json, "ingress", *policy.ingress == Default::kAllow);
   WriteFlag(json, "hostLoopback", *policy.host_loopback == Default::kAllow);
   WriteResources(json, *policy.resources);

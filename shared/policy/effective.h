@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "shared/network/names.h"
+#include "shared/network/ports.h"
 #include "shared/network/ruleset.h"
 #include "shared/policy/policy.h"
 
@@ -56,7 +58,11 @@ struct EffectivePolicy {
   Sourced<std::optional<std::string>> rootfs;  // absent: the baseline above is the root
 
   Sourced<Default> egress, ingress, host_loopback;
-  network::Ruleset egress_rules;  // compiled; empty: no network but the sandbox's own loopback
+  // Compiled. All empty: no network but the sandbox's own loopback.
+  network::Ruleset egress_rules;
+  network::NameRules name_rules;
+  network::PortRules port_rules;
+  Sourced<std::optional<std::string>> proxy;  // runtimeConfig.networkProxy; its port is one of port_rules
 
   // All set except swap, cpus and file_bytes, where absent means no limit of ours.
   Sourced<Resources> resources;           // origin of the whole

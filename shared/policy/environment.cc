@@ -92,6 +92,15 @@ void SetDefaults(const Profile& profile, const Caller& caller, const EffectivePo
   for (const auto& entry : profile.env) block.Set(*entry, entry.origin);
 }
 
+// Loopback addresses are the sandbox's own servers, which the proxy outside doesn't see.
+void SetProxy(const EffectivePolicy& effective, Block& block) {
+  if (!*effective.proxy) return;
+  for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}) {
+    block.Set(name, **effective.proxy, effective.proxy.origin);
+  }
+  for (const char* name : {"NO_PROXY", "no_proxy"}) block.Set(name, "localhost,127.0.0.1,::1", effective.proxy.origin);
+}
+
 Result<void> PassOn(const Sourced<std::string>& name, const std::vector<Floor>& floors, const Caller& caller,
                     EffectivePolicy& effective, Block& block) {
   if (const std::string_view why = WhyNeverPassed(*name); !why.empty()) {
@@ -134,6 +143,7 @@ Result<void> ResolveEnvironment(const Policy& policy, const Profile& profile, co
       MXC_TRY(PassOn(name, floors, caller, effective, block));
     }
   }
+  SetProxy(effective, block);
   if (has_list) {
     for (size_t i = 0; i < policy.process->env->size(); ++i) {
       block.Set((*policy.process->env)[i], PolicyOrigin(policy, "/process/env/" + std::to_string(i)));

@@ -98,6 +98,18 @@ std::string Ports(const std::vector<uint16_t>& ports) {
 Section Protection(const EffectivePolicy& policy) {
   Section section{"protection", {}};
   Add(section, "egress", Spelled(*policy.egress), policy.egress);
+  for (const network::NameRule& rule : policy.name_rules) {
+    section.facts.push_back(
+        {rule.allow ? "name" : "not the name", SpellDomainPattern(rule.pattern), rule.origin});
+  }
+  if (*policy.proxy) Add(section, "proxy", **policy.proxy, policy.proxy);
+  for (const network::PortRule& rule : policy.port_rules) {
+    const std::string protocol = rule.transport == network::Transport::kUdp ? "udp " : "tcp ";
+    const std::string outside = "host " + network::Endpoint(rule.host, rule.host_port);
+    const std::string inside = "sandbox port " + std::to_string(rule.port);
+    section.facts.push_back(
+        {"port", protocol + (rule.inward ? outside + " to " + inside : inside + " to " + outside), rule.origin});
+  }
   Add(section, "ingress", Spelled(*policy.ingress), policy.ingress);
   Add(section, "host loopback", Spelled(*policy.host_loopback), policy.host_loopback);
   if (policy.tcp_bind) section.facts.push_back({"tcp bind", Ports(*policy.tcp_bind), "x-linux.landlock"});

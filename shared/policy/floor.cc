@@ -69,7 +69,8 @@ bool Asked(const EffectivePolicy& policy, Forbidden option) {
     case Forbidden::kRootfs:
       return (*policy.rootfs).has_value();
     case Forbidden::kEgress:
-      return *policy.egress == Default::kAllow || !policy.egress_rules.empty();
+      return *policy.egress == Default::kAllow || !policy.egress_rules.empty() || !policy.name_rules.empty() ||
+             (*policy.proxy).has_value();
     case Forbidden::kIngress:
       return *policy.ingress == Default::kAllow;
     case Forbidden::kHostLoopback:

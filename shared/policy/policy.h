@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/policy/domain.h"
 
 namespace mxc::policy {
 
@@ -156,6 +157,16 @@ struct ConditionalPath {
   bool operator==(const ConditionalPath&) const = default;
 };
 
+// A port that the sandbox and its host share (x-linux.ports).
+struct SharedPort {
+  bool inward = true;  // direction "in": the host's port leads into the sandbox; "out": the sandbox's leads to the host's
+  bool udp = false;
+  std::optional<std::string> host_address;  // absent: 127.0.0.1 and ::1
+  uint16_t host_port = 0;                   // absent in the document: as container_port
+  uint16_t container_port = 0;
+  bool operator==(const SharedPort&) const = default;
+};
+
 struct XLinux {
   std::optional<std::string> profile;
   std::optional<std::string> rootfs;  // a folder that becomes / (read-only) instead of the baseline
@@ -172,6 +183,9 @@ struct XLinux {
   std::optional<bool> nesting;  // mount and user namespaces inside; drops Landlock's file part
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;
+  Domains domains;
+  std::vector<std::string> domain_groups;  // x-linux.domains.groups: parts of profiles that allow names
+  std::vector<SharedPort> ports;
   bool operator==(const XLinux&) const = default;
 };
 

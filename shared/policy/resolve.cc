@@ -1,6 +1,8 @@
 #include "shared/policy/resolve.h"
 
 #include "shared/network/compile.h"
+#include "shared/network/names.h"
+#include "shared/network/ports.h"
 #include "shared/policy/contract_support.h"
 #include "shared/policy/doors.h"
 #include "shared/policy/environment.h"
@@ -119,8 +121,11 @@ Result<void> ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
   effective.egress = side(policy.network.egress, "/network/egress/default");
   effective.ingress = side(policy.network.ingress, "/network/ingress/default");
   effective.host_loopback = side(policy.network.host_loopback, "/network/ingress/hostLoopback");
-  effective.egress_rules = MXC_TRY(
-      network::Compile(policy.network, [&](const std::string& pointer) { return policy.source + "#" + pointer; }));
+  const auto name = [&](const std::string& pointer) { return policy.source + "#" + pointer; };
+  effective.egress_rules = MXC_TRY(network::Compile(policy.network, name));
+  if (policy.x_linux) effective.name_rules = network::CompileNames(policy.x_linux->domains, name);
+  effective.port_rules = MXC_TRY(network::CompilePorts(policy, name));
+  if (policy.network_proxy) effective.proxy = {policy.network_proxy, PolicyOrigin(policy, "/runtimeConfig/networkProxy")};
   return {};
 }
 

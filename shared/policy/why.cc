@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "shared/base/style.h"
+#include "shared/network/names.h"
 #include "shared/network/ruleset.h"
 #include "shared/policy/cidr.h"
 #include "shared/policy/environment.h"
@@ -210,6 +211,50 @@ void WhyRule(const EffectivePolicy& policy, const network::Destination& to, Answ
                       : "take the address out of that rule: what is denied stays denied, whatever else allows it";
 }
 
+struct NamedPort {
+  std::string name;
+  uint16_t port = 443;
+};
+
+// "example.org:22", "example.org". Nothing: no name.
+std::optional<NamedPort> NamedPortOf(std::string_view text) {
+  const Result<DomainPattern> pattern = ParseDomainPattern(text);
+  if (!pattern.ok() || pattern->match != DomainMatch::kExact) return std::nullopt;
+  NamedPort named{pattern->name};
+  if (pattern->ports) named.port = pattern->ports->first;
+  return named;
+}
+
+void WhyName(const EffectivePolicy& policy, const NamedPort& to, Answer& answer) {
+  const std::optional<size_t> index = network::DecideName(policy.name_rules, to.name, to.port);
+  if (index && policy.name_rules[*index].allow) {
+    answer.verdict = Verdict::kConditional;
+    answer.how = "ECONNRESET if the name leads to an address that isn't public or is denied, or TLS asks for another name";
+    answer.rule = network::Spell(policy.name_rules[*index]);
+    answer.origin = policy.name_rules[*index].origin;
+    answer.remedy = "if the address isn't public, allow it by itself in network.egress.allow";
+    return;
+  }
+  const bool looked_up = network::DecideLookup(policy.name_rules, to.name).has_value();
+  answer.how = looked_up ? "ECONNRESET at once" : "the name isn't found, at once";
+  if (index) {
+    answer.rule = network::Spell(policy.name_rules[*index]);
+    answer.origin = policy.name_rules[*index].origin;
+    answer.remedy = "take the name out of that rule: what is denied stays denied, whatever else allows it";
+    return;
+  }
+  if (*policy.egress == Default::kAllow) {
+    answer.verdict = Verdict::kConditional;
+    answer.how = "as the rules say for the addresses that the name has";
+    answer.rule = "no rule of x-linux.domains is about it";
+    return;
+  }
+  const std::string spelled =
+      to.name + (to.port == 80 || to.port == 443 ? std::string() : ":" + std::to_string(to.port));
+  answer.rule = "no rule of x-linux.domains allows it, and network.egress.default is deny";
+  answer.remedy = "allow it: {\"x-linux\": {\"domains\": {\"allow\": [" + JsonText(spelled) + "]}}}";
+}
+
 }  // namespace
 
 Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
@@ -223,6 +268,8 @@ Answer WhyAddress(const EffectivePolicy& policy, std::string_view address) {
     answer.how = "only servers inside the sandbox are there";
     answer.rule = "each sandbox has a loopback device of its own";
     answer.origin = "built in";
+  } else if (const std::optional<NamedPort> to = NamedPortOf(address); to && !policy.name_rules.empty()) {
+    WhyName(policy, *to, answer);
   } else if (policy.egress_rules.empty()) {
     answer.how = "ENETUNREACH; names don't resolve";
     answer.rule = "network.egress.default is deny: the sandbox has a loopback device and nothing else";

@@ -202,8 +202,28 @@ std::vector<std::string> PathsOf(const std::vector<ConditionalPath>& conditional
   return paths;
 }
 
+std::vector<std::string> SpelledPatterns(const std::vector<DomainPattern>& patterns) {
+  std::vector<std::string> texts;
+  for (const DomainPattern& pattern : patterns) texts.push_back(SpellDomainPattern(pattern));
+  return texts;
+}
+
+Json WriteSharedPorts(const std::vector<SharedPort>& ports) {
+  Json list = Json::array();
+  for (const SharedPort& port : ports) {
+    Object object;
+    object.Set("direction", std::string(port.inward ? "in" : "out"), std::string("in"));
+    object.Set("protocol", std::string(port.udp ? "udp" : "tcp"), std::string("tcp"));
+    object.Set("hostAddress", port.host_address);
+    object.Set("hostPort", port.host_port, port.container_port);
+    object.SetJson("containerPort", port.container_port);
+    list.push_back(object.json());
+  }
+  return list;
+}
+
 Object WriteXLinux(const XLinux& x) {
-  Object object, seccomp, landlock, env, if_present;
+  Object object, seccomp, landlock, env, if_present, domains;
   object.Set("profile", x.profile);
   object.Set("rootfs", x.rootfs);
   object.SetObject("resources", WriteResources(x.resources));
@@ -225,6 +245,11 @@ Object WriteXLinux(const XLinux& x) {
   object.Set("nesting", x.nesting);
   object.Set("timeNamespace", x.time_namespace);
   object.Set("hostname", x.hostname);
+  domains.SetList("allow", SpelledPatterns(x.domains.allow));
+  domains.SetList("deny", SpelledPatterns(x.domains.deny));
+  domains.SetList("groups", x.domain_groups);
+  object.SetObject("domains", std::move(domains));
+  if (!x.ports.empty()) object.SetJson("ports", WriteSharedPorts(x.ports));
   return object;
 }
 

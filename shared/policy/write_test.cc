@@ -105,6 +105,17 @@ XLinux RandomXLinux(Dice& dice) {
   dice.Maybe(x.nesting, flag);
   dice.Maybe(x.time_namespace, flag);
   dice.Maybe(x.hostname, name);
+  for (const char* pattern : {"pypi.org", "**.example.org:22", "*.a:1-9"}) {
+    if (dice.Flip()) x.domains.allow.push_back(*ParseDomainPattern(pattern));
+    if (dice.Flip()) x.domains.deny.push_back(*ParseDomainPattern(pattern));
+  }
+  x.domain_groups = dice.List(name);
+  x.ports = dice.List([&] {
+    SharedPort port{dice.Flip(), dice.Flip(), {}, static_cast<uint16_t>(dice.From(1, 65535)),
+                    static_cast<uint16_t>(dice.From(1, 65535))};
+    if (dice.Flip()) port.host_address = std::string(dice.Flip() ? "127.0.0.1" : "::");
+    return port;
+  });
   return x;
 }
 
@@ -137,6 +148,10 @@ Policy RandomPolicy(Dice& dice) {
   policy.allow_dacl_mutation = dice.Flip();
   policy.telemetry = dice.Flip();
   if (dice.Flip()) policy.x_linux = RandomXLinux(dice);
+  if (policy.x_linux && policy.network_proxy) {  // the proxy is the only way out
+    policy.x_linux->domains = {};
+    policy.x_linux->domain_groups.clear();
+  }
   return policy;
 }
 

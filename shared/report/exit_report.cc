@@ -73,6 +73,13 @@ Json ExposureJson(const Exposure& exposure) {
 
 Json MovedJson(const Moved& moved) { return {{"path", Text(moved.path)}, {"to", Text(moved.to)}}; }
 
+Json NameJson(const NameUse& use) {
+  return {{"name", Text(use.name)},
+          {"connections", use.connections},
+          {"sentBytes", use.sent_bytes},
+          {"receivedBytes", use.received_bytes}};
+}
+
 Json DenialJson(const Denial& denial) {
   Json json = {{"source", Text(denial.source)}, {"what", Text(denial.what)}, {"count", denial.count}};
   AddIfSet(json, "rule", denial.rule);
@@ -167,6 +174,8 @@ std::string ToJson(const ExitReport& report) {
   json["exposures"] = Array(report.exposures, ExposureJson);
   json["moved"] = Array(report.moved, MovedJson);
   json["denials"] = Array(report.denials, DenialJson);
+  // Only where there are any: readers of older reports know no such member.
+  if (!report.names.empty()) json["names"] = Array(report.names, NameJson);
   json["warnings"] = Texts(report.warnings);
   if (report.error) json["error"] = ErrorJson(*report.error);
   // ensure_ascii also writes DEL and C1 controls as \u escapes. Every string was made valid above, so dump can't throw.

@@ -66,6 +66,13 @@ struct Denial {
   uint64_t count = 1;
 };
 
+// What went to a name and came back.
+struct NameUse {
+  std::string name;
+  uint64_t connections = 0;
+  uint64_t sent_bytes = 0, received_bytes = 0;
+};
+
 struct ReportError {
   std::string message;
   std::string hint;
@@ -103,6 +110,7 @@ struct ExitReport {
   std::vector<Exposure> exposures;
   std::vector<Moved> moved;
   std::vector<Denial> denials;
+  std::vector<NameUse> names;
   std::vector<std::string> warnings;
   std::optional<ReportError> error;
 };

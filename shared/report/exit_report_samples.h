@@ -39,6 +39,7 @@ inline std::vector<ExitReport> SampleReports() {
   full.exposures = {{"/home/u/work/.env", 2800, "covered"}};
   full.moved = {{"/home/u/work/.envrc", "/run/user/1000/mxc/moved/1/.envrc"}};
   full.denials = {{"seccomp", "socket(AF_VSOCK)", "default: vsock", 2}, {"terminal", "control functions", "", 7}};
+  full.names = {{"pypi.org", 3, 1200, 88000}};
   full.warnings = {"the time-out is longer than the session"};
 
   ExitReport failed;

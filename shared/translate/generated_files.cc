@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/network/names.h"
 #include "shared/network/ruleset.h"
 #include "shared/policy/cidr.h"
 
@@ -43,6 +44,9 @@ std::string Group(const CallerFacts& caller) {
 
 // The host's name servers as far as the rules let the sandbox ask them. With none, look-ups fail at once.
 std::string ResolvConf(const policy::EffectivePolicy& policy, const HostFacts& facts) {
+  if (!policy.name_rules.empty()) {
+    return std::string("nameserver ") + network::kNameServer + "\noptions timeout:5 attempts:2\n";
+  }
   if (policy.egress_rules.empty()) return "# no network in this sandbox\noptions timeout:1 attempts:1\n";
   constexpr policy::Cidr kLoopback{false, {127}, 8};
   std::string text;

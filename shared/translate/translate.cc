@@ -37,24 +37,32 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
     return Unsupported(policy.egress, "/network/egress: allow: the rules behind it were not compiled",
                        "set it to \"deny\", or resolve the policy anew");
   }
-  if (!policy.egress_rules.empty() && *policy.identity == policy::Identity::kHostRoot) {
+  const bool connected = !policy.egress_rules.empty() || !policy.name_rules.empty() || !policy.port_rules.empty();
+  if (connected && *policy.identity == policy::Identity::kHostRoot) {
     return Unsupported(
         policy.identity,
         "x-linux.identity \"host-root\": network rules need a user namespace, so that nothing inside owns them",
         "leave it at \"caller\"");
   }
-  if (!policy.egress_rules.empty() && !facts.root) {
-    return Unsupported(
-        policy.egress, "/network/egress: rules that allow something: only root can connect a sandbox yet",
-        "run mxc as root, or take the allow rules out: without them only the sandbox's loopback is there");
+  for (const network::Rule& rule : policy.egress_rules) {
+    if (facts.root || !rule.allow || rule.transport == network::Transport::kTcp) continue;
+    return Unsupported(policy.egress, "/network/egress: " + rule.origin + ": without root only TCP can be let out",
+                       "name the protocol: \"ports\": [{\"protocol\": \"tcp\"}], use x-linux.domains, or run mxc as root");
   }
-  constexpr char kNoIngress[] = "nothing can reach a sandbox from outside in this version";
-  if (*policy.ingress == policy::Default::kAllow) {
-    return Unsupported(policy.ingress, std::string("/network/ingress: allow: ") + kNoIngress, "set it to \"deny\"");
+  if (policy.port_rules.empty()) {
+    constexpr char kWhichPorts[] = "name the ports: {\"x-linux\": {\"ports\": [{\"containerPort\": 8080}]}}, or set it to \"deny\"";
+    if (*policy.ingress == policy::Default::kAllow) {
+      return Unsupported(policy.ingress, "/network/ingress/default: allow: a port is only reachable where it is shared",
+                         kWhichPorts);
+    }
+    if (*policy.host_loopback == policy::Default::kAllow) {
+      return Unsupported(policy.host_loopback,
+                         "/network/ingress/hostLoopback: allow: a port is only reachable where it is shared", kWhichPorts);
+    }
   }
-  if (*policy.host_loopback == policy::Default::kAllow) {
-    return Unsupported(policy.host_loopback, std::string("the host's loopback: allow: ") + kNoIngress,
-                       "set it to \"deny\"");
+  for (const network::PortRule& rule : policy.port_rules) {
+    if (rule.transport == network::Transport::kTcp) continue;
+    return Error(Code::kUnsupported, rule.origin + ": only TCP ports can be shared yet").WithHint("write \"tcp\"");
   }
   if (*policy.identity == policy::Identity::kHostRoot && !facts.root) {
     return Unsupported(policy.identity, "x-linux.identity \"host-root\": only root has the host's ids to give",
@@ -245,6 +253,8 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   extension.init = true;
   extension.timeout_ms = *policy.timeout_ms;
   extension.network = policy.egress_rules;
+  extension.names = policy.name_rules;
+  extension.ports = policy.port_rules;
   extension.run_name = policy.run_name;
   extension.policy_digest = policy.digest;
   extension.profile = policy.profile;

@@ -465,7 +465,7 @@ TEST_CASE("flipping any field of the policy changes the specification or is refu
   }
 }
 
-TEST_CASE("Network rules reach the annotation as they are, and only root's sandboxes") {
+TEST_CASE("Network rules reach the annotation as they are; without root only those of TCP") {
   EffectivePolicy policy = MixedPolicy();
   for (const char* line : {"allow tcp 192.0.2.0/24 443 p.json#/network/egress/allow/0",
                            "allow udp 192.0.2.53/32 53 p.json#x", "deny any 0.0.0.0/0 * d", "deny any ::/0 * d"}) {
@@ -487,6 +487,30 @@ TEST_CASE("Network rules reach the annotation as they are, and only root's sandb
 
   policy.identity.value = policy::Identity::kHostRoot;
   CHECK_FALSE(Translate(policy, facts, FindTestSeccomp).ok());
+  policy.identity.value = policy::Identity::kCaller;
+  facts.root = false;
+  policy.egress_rules.erase(policy.egress_rules.begin() + 1);
+  CHECK(Must(policy, facts).extension.network == policy.egress_rules);
+}
+
+TEST_CASE("Names and ports reach their annotations, and look-ups go to the sandbox's own resolver") {
+  EffectivePolicy policy = MixedPolicy();
+  policy.name_rules.push_back(*network::ParseNameRule("allow pypi.org p#/x-linux/domains/allow/0"));
+  policy.port_rules.push_back(*network::ParsePortRule("in tcp 127.0.0.1/32 80 80 p#/x-linux/ports/0"));
+  policy.host_loopback.value = policy::Default::kAllow;
+  HostFacts facts = HostFacts::Generic();
+  facts.nameservers = {"192.0.2.53"};
+  const Done done = Must(policy, facts);
+  CHECK(done.extension.names == policy.name_rules);
+  CHECK(done.extension.ports == policy.port_rules);
+  CHECK(done.extension.files.at("/etc/resolv.conf").starts_with("nameserver 198.19.0.1\n"));
+  CHECK(done.spec.annotations.at("dev.mxc.names") == R"(["allow pypi.org p#/x-linux/domains/allow/0"])");
+
+  // Which ports, nobody can guess.
+  policy.port_rules.clear();
+  auto refused = Translate(policy, facts, FindTestSeccomp);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message().find("/network/ingress/hostLoopback") != std::string::npos);
 }
 
 }  // namespace

@@ -81,6 +81,8 @@ class Writer {
     Texts("env", profile.env);
     Texts("env_pass", profile.env_pass);
     Texts("env_threads", profile.env_threads);
+    Texts("hosts_of", profile.hosts_of);
+    WriteDomains(profile.domains);
     if (!is_part) WriteOptions(profile);
     out_ << "  return p;\n}\n\n";
     calls_.push_back(std::string("  profiles.") + (is_part ? "AddPart" : "AddComplete") + "(Make" + number + "());\n");
@@ -117,6 +119,22 @@ class Writer {
     if (texts.empty()) return;
     out_ << "  p." << field << " = {\n";
     for (const auto& text : texts) out_ << "      {" << Literal(*text) << ", " << Spelled(text.origin) << "},\n";
+    out_ << "  };\n";
+  }
+
+  void WriteDomains(const std::vector<Sourced<DomainPattern>>& domains) {
+    if (domains.empty()) return;
+    out_ << "  p.domains = {\n";
+    for (const auto& domain : domains) {
+      const DomainPattern& pattern = *domain;
+      out_ << "      {{static_cast<DomainMatch>(" << static_cast<int>(pattern.match) << "), " << Literal(pattern.name) << ", ";
+      if (pattern.ports) {
+        out_ << "PortRange{" << pattern.ports->first << ", " << pattern.ports->last << "}";
+      } else {
+        out_ << "{}";
+      }
+      out_ << "}, " << Spelled(domain.origin) << "},\n";
+    }
     out_ << "  };\n";
   }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "linux_runtime/host/configured_hosts.h"
 #include "linux_runtime/host/facts.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/fd.h"
@@ -112,6 +113,7 @@ Result<translate::HostFacts> LinuxHost::Facts() {
 Result<policy::Caller> LinuxHost::Caller() {
   translate::HostFacts facts = MXC_TRY(Facts());
   policy::Caller caller = client::CallerOf(facts);
+  caller.configured_hosts = [home = caller.home](std::string_view tool) { return host::ConfiguredHosts(tool, home); };
   char program[4096];
   ssize_t size = ::readlink("/proc/self/exe", program, sizeof program);
   if (size > 0) caller.own_programs.emplace_back(program, static_cast<size_t>(size));

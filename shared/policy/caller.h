@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +21,9 @@ struct Caller {
   std::string distro;                   // registered name in WSL; "": not WSL
   bool wsl = false;  // in WSL, also where the name isn't known: sudo, cron and ssh clear WSL_DISTRO_NAME
   std::vector<std::pair<std::string, std::string>> env;
+  // The hosts ("host" or "host:port") that the configuration of "pip", "npm", "cargo" or "apt" names. Looked at only when a group
+  // of domains asks for it.
+  std::function<std::vector<std::string>(std::string_view tool)> configured_hosts;
   std::vector<std::string> own_programs;  // where mxc's programs and libraries lie, if not under /usr/local
 };
 

@@ -34,6 +34,9 @@ struct Profile {
   std::vector<Sourced<std::string>> env_pass;     // names
   std::vector<Sourced<std::string>> env_threads;  // names that get the number of processors of the cpu limit
 
+  std::vector<Sourced<DomainPattern>> domains;    // names that may be connected to
+  std::vector<Sourced<std::string>> hosts_of;     // "pip", "npm", "cargo", "apt": and the hosts that its configuration names
+
   // After ProfileSet::Add all are set, from the default profile where the profile says nothing.
   Resources resources;
   Origin resources_origin;
@@ -74,6 +77,8 @@ class ProfileSet {
   void AddPart(Profile part);
 
   const Profile* Find(std::string_view name) const;
+  // A part that has domains: what x-linux.domains.groups names. Error: kNotFound with the names there are.
+  Result<const Profile*> FindDomains(std::string_view name) const;
   std::span<const Profile> profiles() const { return profiles_; }  // sorted by name
   std::span<const Profile> parts() const { return parts_; }
 

@@ -101,6 +101,24 @@ Result<void> ReadNames(const Node& node, std::vector<Sourced<std::string>>& name
   });
 }
 
+Result<void> ReadDomains(const Node& node, ProfileDocument& document) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    Result<DomainPattern> pattern = ParseDomainPattern(MXC_TRY(item.NonEmptyString()));
+    if (!pattern.ok()) return std::move(pattern).error().WithPosition(item.Where());
+    document.profile.domains.push_back({*std::move(pattern), OriginOf(item)});
+    return {};
+  });
+}
+
+constexpr Choice<const char*> kTools[] = {{"pip", "pip"}, {"npm", "npm"}, {"cargo", "cargo"}, {"apt", "apt"}};
+
+Result<void> ReadHostsOf(const Node& node, ProfileDocument& document) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    document.profile.hosts_of.push_back({std::string(MXC_TRY(item.Enum(kTools))), OriginOf(item)});
+    return {};
+  });
+}
+
 constexpr Field<Profile> kEnvironmentFields[] = {
     {"set", [](const Node& node, Profile& profile) { return ReadVariables(node, profile.env); }},
     {"threads", [](const Node& node, Profile& profile) { return ReadNames(node, profile.env_threads); }},
@@ -130,6 +148,8 @@ constexpr Field<ProfileDocument> kPartFields[] = {
     {"summary", [](const Node& node, ProfileDocument& d) { return Store(d.profile.summary, ReadSummary(node)); },
      kRequired},
     {"filesystem", ReadFilesystem},
+    {"domains", ReadDomains},
+    {"hostsOf", ReadHostsOf},
     {"environment",
      [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
 };
@@ -143,6 +163,8 @@ constexpr Field<ProfileDocument> kProfileFields[] = {
      kRequired},
     {"include", [](const Node& node, ProfileDocument& d) { return ReadNames(node, d.include); }},
     {"filesystem", ReadFilesystem},
+    {"domains", ReadDomains},
+    {"hostsOf", ReadHostsOf},
     {"environment",
      [](const Node& node, ProfileDocument& d) { return ReadObject(node, kEnvironmentFields, d.profile); }},
     {"resources",
@@ -178,9 +200,10 @@ void NameOrigins(Profile& profile) {
       for (PathPattern& path : *list) path.file = file;
     }
   }
-  for (auto* list : {&profile.env, &profile.env_pass, &profile.env_threads}) {
+  for (auto* list : {&profile.env, &profile.env_pass, &profile.env_threads, &profile.hosts_of}) {
     for (auto& entry : *list) entry.origin.name = profile.name;
   }
+  for (auto& entry : profile.domains) entry.origin.name = profile.name;
   profile.resources_origin.layer = Layer::kProfile;
   profile.resources_origin.name = profile.name;
   const auto name = [&](auto& scalar) {

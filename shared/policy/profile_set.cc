@@ -26,6 +26,8 @@ void Include(Profile& profile, const Profile& part) {
   profile.env.insert(profile.env.begin(), part.env.begin(), part.env.end());
   Append(profile.env_pass, part.env_pass);
   Append(profile.env_threads, part.env_threads);
+  Append(profile.domains, part.domains);
+  Append(profile.hosts_of, part.hosts_of);
   Append(profile.pools, part.pools);
 }
 
@@ -80,6 +82,17 @@ void ProfileSet::AddComplete(Profile profile) { SortedInsert(profiles_, std::mov
 void ProfileSet::AddPart(Profile part) { SortedInsert(parts_, std::move(part)); }
 
 const Profile* ProfileSet::Find(std::string_view name) const { return FindIn(profiles_, name); }
+
+Result<const Profile*> ProfileSet::FindDomains(std::string_view name) const {
+  std::string names;
+  for (const Profile& part : parts_) {
+    if (part.domains.empty() && part.hosts_of.empty()) continue;
+    if (part.name == name) return &part;
+    names += (names.empty() ? "" : ", ") + part.name;
+  }
+  return Error(Code::kNotFound, "no group of domains is named \"" + std::string(name) + "\"")
+      .WithHint("there are: " + names);
+}
 
 Error ProfileSet::NotFound(std::string_view name) const {
   std::string names;

@@ -31,11 +31,13 @@ TEST_CASE("the shipped profiles are there, each with a summary and a description
     CHECK(profile.summary.size() > 20);
     CHECK(profile.description.find("It gives up:") != std::string::npos);
   }
-  CHECK(names == std::vector<std::string>{"build", "default", "ml-train", "untrusted-code"});
+  CHECK(names == std::vector<std::string>{"build", "coding-agent", "default", "ml-infer", "ml-train", "notebook",
+                                          "pip-install", "untrusted-code"});
 }
 
 TEST_CASE("in every profile: secrets stay shut in a granted home, start-up files stay as they are, limits are set") {
-  for (const char* name : {"build", "default", "ml-train", "untrusted-code"}) {
+  for (const char* name :
+       {"build", "coding-agent", "default", "ml-infer", "ml-train", "notebook", "pip-install", "untrusted-code"}) {
     CAPTURE(name);
     const auto policy = WithProfile(name, R"("filesystem":{"readwritePaths":["/home/alice"]})");
     for (const char* secret : {".ssh",

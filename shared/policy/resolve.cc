@@ -1,12 +1,10 @@
 #include "shared/policy/resolve.h"
 
-#include "shared/network/compile.h"
-#include "shared/network/names.h"
-#include "shared/network/ports.h"
 #include "shared/policy/contract_support.h"
 #include "shared/policy/doors.h"
 #include "shared/policy/environment.h"
 #include "shared/policy/limits.h"
+#include "shared/policy/resolve_network.h"
 #include "shared/policy/resolve_paths.h"
 
 namespace mxc::policy {
@@ -112,23 +110,6 @@ void ResolveOptions(const Policy& policy, const Profile& profile, EffectivePolic
   effective.sysfs = **profile.sysfs;
 }
 
-Result<void> ResolveNetwork(const Policy& policy, EffectivePolicy& effective) {
-  const Origin builtin{kBuiltin, "mxc", "", 0};
-  const auto side = [&](Default value, const char* pointer) {
-    return Sourced<Default>{
-        value, IsNamed(policy, pointer) || value != Default::kDeny ? PolicyOrigin(policy, pointer) : builtin};
-  };
-  effective.egress = side(policy.network.egress, "/network/egress/default");
-  effective.ingress = side(policy.network.ingress, "/network/ingress/default");
-  effective.host_loopback = side(policy.network.host_loopback, "/network/ingress/hostLoopback");
-  const auto name = [&](const std::string& pointer) { return policy.source + "#" + pointer; };
-  effective.egress_rules = MXC_TRY(network::Compile(policy.network, name));
-  if (policy.x_linux) effective.name_rules = network::CompileNames(policy.x_linux->domains, name);
-  effective.port_rules = MXC_TRY(network::CompilePorts(policy, name));
-  if (policy.network_proxy) effective.proxy = {policy.network_proxy, PolicyOrigin(policy, "/runtimeConfig/networkProxy")};
-  return {};
-}
-
 }  // namespace
 
 Result<EffectivePolicy> Resolve(const Policy& policy, const ProfileSet& profiles, const std::vector<Floor>& floors,
@@ -153,7 +134,7 @@ Result<EffectivePolicy> Resolve(const Policy& policy, const ProfileSet& profiles
   }
   ResolveResources(policy, profile, effective);
   ResolveOptions(policy, profile, effective);
-  MXC_TRY(ResolveNetwork(policy, effective));
+  MXC_TRY(ResolveNetwork(policy, profiles, profile, caller, effective));
   for (const Floor& floor : floors) MXC_TRY(NarrowOptions(floor, effective));
 
   effective.paths = MXC_TRY(ResolvePaths(policy, profile, floors, caller, roots, (*effective.rootfs).has_value()));

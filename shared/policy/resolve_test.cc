@@ -269,5 +269,60 @@ TEST_CASE("no command is an error") {
   CHECK(Resolve(policy, profiles, {}, AliceInProject(), line).ok());
 }
 
+std::string NamesOf(const EffectivePolicy& policy) {
+  std::string text;
+  for (const network::NameRule& rule : policy.name_rules) text += network::Spell(rule) + "\n";
+  return text;
+}
+
+TEST_CASE("Names: what the policy says, its groups, and what tools are configured for; a denial comes first") {
+  Caller caller = AliceInProject();
+  caller.configured_hosts = [](std::string_view tool) {
+    return tool == "pip" ? std::vector<std::string>{"mirror.example:8443", "10.0.0.1"} : std::vector<std::string>();
+  };
+  auto policy = ResolveText(
+      R"("x-linux":{"domains":{"allow":["a.example"],"deny":["b.example"],"groups":["pytorch","pypi","npm"]}})", {}, caller);
+  REQUIRE(policy.ok());
+  CHECK(NamesOf(*policy) ==
+        "deny b.example p.json#/x-linux/domains/deny/0\n"
+        "allow a.example p.json#/x-linux/domains/allow/0\n"
+        "allow download.pytorch.org pytorch#/domains/0\n"
+        "allow download-r2.pytorch.org pytorch#/domains/1\n"
+        "allow pypi.org pypi#/domains/0\n"
+        "allow files.pythonhosted.org pypi#/domains/1\n"
+        "allow pypi.nvidia.com pypi#/domains/2\n"
+        "allow *.pypi.nvidia.com pypi#/domains/3\n"
+        "allow mirror.example:8443 pip's configuration, by pypi#/hostsOf/0\n");
+}
+
+TEST_CASE("A group that doesn't exist, or is none, is an error that lists those there are") {
+  for (const char* group : {"pypy", "secrets"}) {
+    auto policy = ResolveText(R"("x-linux":{"domains":{"groups":[")" + std::string(group) + R"("]}})");
+    REQUIRE_FALSE(policy.ok());
+    CHECK(policy.error().message().find(group) != std::string::npos);
+    CHECK(policy.error().hint().find("pypi") != std::string::npos);
+  }
+}
+
+TEST_CASE("A profile's names are a default, which a policy that says deny, or has a proxy, doesn't get") {
+  const std::string profile = R"("x-linux":{"profile":"pip-install"})";
+  CHECK(NamesOf(*ResolveText(profile)).starts_with("allow pypi.org pypi#/domains/0"));
+  CHECK(NamesOf(*ResolveText(profile + R"(,"network":{"ingress":{"hostLoopback":"deny"}})")).size() > 0);
+  CHECK(NamesOf(*ResolveText(profile + R"(,"network":{"egress":{"default":"deny"}})")).empty());
+  CHECK(NamesOf(*ResolveText(profile + R"(,"runtimeConfig":{"networkProxy":"http://localhost:1"})")).empty());
+  for (const char* closed : {"default", "build", "ml-train", "ml-infer", "untrusted-code"}) {
+    CAPTURE(closed);
+    CHECK(NamesOf(*ResolveText(R"("x-linux":{"profile":")" + std::string(closed) + R"("})")).empty());
+  }
+}
+
+TEST_CASE("A floor that forbids egress forbids names and the proxy") {
+  const std::vector<std::pair<std::string, std::string>> floor = {{"/etc/mxc/policy.d/a.yaml", "floor: 1\nforbid: [egress]\n"}};
+  CHECK(ResolveText("", floor).ok());
+  CHECK_FALSE(ResolveText(R"("x-linux":{"domains":{"allow":["a.example"]}})", floor).ok());
+  CHECK_FALSE(ResolveText(R"("x-linux":{"profile":"pip-install"})", floor).ok());
+  CHECK_FALSE(ResolveText(R"("runtimeConfig":{"networkProxy":"http://localhost:1"})", floor).ok());
+}
+
 }  // namespace
 }  // namespace mxc::policy

@@ -174,8 +174,7 @@ std::string ToJson(const ExitReport& report) {
   json["exposures"] = Array(report.exposures, ExposureJson);
   json["moved"] = Array(report.moved, MovedJson);
   json["denials"] = Array(report.denials, DenialJson);
-  // Only where there are any: readers of older reports know no such member.
-  if (!report.names.empty()) json["names"] = Array(report.names, NameJson);
+  json["names"] = Array(report.names, NameJson);
   json["warnings"] = Texts(report.warnings);
   if (report.error) json["error"] = ErrorJson(*report.error);
   // ensure_ascii also writes DEL and C1 controls as \u escapes. Every string was made valid above, so dump can't throw.

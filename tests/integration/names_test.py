@@ -13,9 +13,10 @@ import sys
 import textwrap
 import threading
 import time
+import zipfile
 
 sys.dont_write_bytecode = True
-from harness import case, check, contains, equal, eventually, lacks, main, processes_below  # noqa: E402
+from harness import Skip, case, check, contains, equal, eventually, lacks, main, processes_below  # noqa: E402
 
 HOST4, HOST6 = "151.101.0.1", "2a04:4e42::1"
 SERVER4, SERVER6 = "151.101.0.10", "2a04:4e42::10"  # answers on 80, 443 (TLS), 8080 and 22
@@ -802,6 +803,94 @@ def real_clients_need_no_setting(box):
             refused = box.run(box.policy(x=names(["other.test"]), ro=[world.certificate]), "sh", "-c", command.replace("; test $? = 128", ""))
             check(refused.code != 0, f"{tool} reached what nothing allows")
             check(time.monotonic() - begin < 3, f"{tool} took {time.monotonic() - begin:.1f} s to be refused")
+        nothing_left()
+
+
+def wheel(folder):
+    """A package index of one package, as files."""
+    name = "mxchello-1.0-py3-none-any.whl"
+    os.makedirs(os.path.join(folder, "simple/mxchello"))
+    with zipfile.ZipFile(os.path.join(folder, "simple/mxchello", name), "w") as archive:
+        archive.writestr("mxchello.py", "print('hello from a package')\n")
+        archive.writestr("mxchello-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: mxchello\nVersion: 1.0\n")
+        archive.writestr("mxchello-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("mxchello-1.0.dist-info/RECORD", "mxchello.py,,\nmxchello-1.0.dist-info/METADATA,,\nmxchello-1.0.dist-info/WHEEL,,\nmxchello-1.0.dist-info/RECORD,,\n")
+    with open(os.path.join(folder, "simple/mxchello/index.html"), "w", encoding="utf-8") as index:
+        index.write(f'<!DOCTYPE html><a href="{name}">{name}</a>')
+
+
+@case
+def pip_installs_by_name_under_its_profile(box):
+    if not os.path.exists("/usr/bin/pip3"):
+        raise Skip("python3-pip is not installed")
+    index = box.folder("index")
+    wheel(index)
+    with World(box) as world:
+        server = subprocess.Popen(["nsenter", "-t", str(world.holder.pid), "-n", "python3", "-m", "http.server", "-d", index, "-b", SERVER4, "8081"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        world.servers.append(server)
+        server.stdout = open(os.devnull, encoding="utf-8")
+        install = "/usr/bin/pip3 install --no-cache-dir --retries 0 --target here --index-url http://pypi.test:8081/simple --trusted-host pypi.test mxchello && PYTHONPATH=here python3 -m mxchello"
+        check(eventually(lambda: sh("nsenter", "-t", str(world.holder.pid), "-n", "curl", "-s", f"http://{SERVER4}:8081/", check_it=False).returncode == 0, 5), "the index")
+        x = names(["pypi.test:8081"], profile="pip-install")
+        box.file("home/.ssh/id_rsa", "secret")
+        contains(box.run(box.policy(x=x), "sh", "-c", install).expect(0).text, "hello from a package", "what was installed")
+        begin = time.monotonic()
+        refused = box.run(box.policy(x={"profile": "pip-install"}), "sh", "-c", install.replace(" here", " there"))
+        check(refused.code != 0, "a name that nothing allows was reached")
+        check(time.monotonic() - begin < 10, "the refusal took long")
+        nothing_left()
+
+
+@case
+def a_model_is_served_under_its_profile(box):
+    sh("ip", "link", "set", "lo", "up")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    policy = box.policy(network={"ingress": {"hostLoopback": "allow"}}, x={"profile": "ml-infer", "ports": [{"containerPort": 8000, "hostPort": port}]}, ro=[box.file("work/model.txt", "weights")])
+    started = box.start("run", "--policy", box.policy_file(policy), "--", "python3", "-u", "-c", f"""
+import http.server, socket
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try: socket.create_connection(("151.101.0.10", 80), 3); out = b"out"
+        except OSError: out = b"no way out"
+        body = open({box.path("work/model.txt")!r}, "rb").read() + b", " + out
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+server = http.server.HTTPServer(("0.0.0.0", 8000), Handler); print("up"); server.handle_request()
+""")
+    equal(started.stdout.readline(), b"up\n", "the server")
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while chunk := client.recv(4096):
+            answer += chunk
+    contains(answer.decode(), "weights, no way out", "the answer")
+    started.communicate(timeout=10)
+
+
+@case
+def an_agent_works_under_its_profile(box):
+    with World(box):
+        sh("git", "init", "-q", box.work)
+        for path, text in ((".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n"), (".vscode/settings.json", "{}"), (".mcp.json", "{}"), ("main.py", "print(1)\n")):
+            box.file("work/" + path, text)
+        for folder, _, files in os.walk(box.work):
+            for name in [folder, *(os.path.join(folder, file) for file in files)]:
+                box.own(name)
+        script = """
+set -u
+echo 'print(2)' > main.py && git add main.py && git -c user.name=a -c user.email=a@b commit -qm change && echo committed
+for file in .git/hooks/pre-commit .git/config .mcp.json .vscode/settings.json; do (echo evil >> $file) 2>/dev/null && echo "changed $file"; done
+cat ~/.ssh/id_rsa 2>/dev/null
+curl -s http://pypi.test/ | head -c 7
+curl -s http://evil.test/ || echo refused
+"""
+        box.file("home/.ssh/id_rsa", "secret")
+        got = box.run(box.policy(x=names(["pypi.test"], profile="coding-agent")), "sh", "-c", script).text
+        contains(got, "committed", "what the agent did")
+        contains(got, "port 80", "what it reached")
+        contains(got, "refused", "what it did not reach")
+        lacks(got, "changed", "what it changed")
+        lacks(got, "secret", "what it read")
         nothing_left()
 
 

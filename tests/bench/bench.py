@@ -125,6 +125,11 @@ def measure(arguments, work, budgets, figures):
         print(f"\nNetwork rules: {figures['network']}")
         budgets.at_most("start with network rules to none, as root", figures["network"]["start_ratio"], 1.6)
         budgets.at_least("TCP through the rules to a plain veth with NAT", figures["network"]["speed_ratio"], 0.9)
+        budgets.at_most("start with names to none, as root", figures["network"]["names_start_ratio"], 1.6)
+        budgets.at_least("TCP to a name to a plain veth with NAT", figures["network"]["names_speed_ratio"], 0.7)
+        budgets.at_most("first connect to a name over the resolver's own time, ms", figures["network"]["first_connect_ms"], 2.0)
+        budgets.at_least("connections to a name at once", figures["network"]["connections"], 5000)
+        budgets.at_most("memory of the gateway with these, MiB", figures["network"]["gateway_mib"], 100.0)
         budgets.at_most("a refused connect's answer, ms", figures["network"]["refused_ms"], 1.0)
     if part("compat") and arguments.library:
         result = figures["compat"] = compat.measure(arguments, work)

@@ -57,7 +57,7 @@ std::optional<Question> ParseQuery(std::string_view message) {
       ::ns_parserr(&parsed, ns_s_qd, 0, &record) != 0 || ns_rr_class(record) != ns_c_in) {
     return std::nullopt;
   }
-  Question question{HostName(ns_rr_name(record)), ns_rr_type(record), 0};
+  Question question{HostName(ns_rr_name(record)), static_cast<uint16_t>(ns_rr_type(record)), 0};
   const int length = ::dn_skipname(Data(message) + kHeader, Data(message) + message.size());
   if (length < 0) return std::nullopt;
   question.end = kHeader + static_cast<size_t>(length) + 4;

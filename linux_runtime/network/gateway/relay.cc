@@ -84,8 +84,11 @@ void Relay::Ready(int fd, uint32_t events) {
   if ((events & EPOLLHUP) != 0 && std::exchange(watched, false)) poller_.Remove(fd);
   if (inspecting_ && !Inspect()) return Reset();
   if (inspecting_ && !client_watched_) return Reset();  // nobody will tell of what comes
-  if (!inspecting_ && !Pump(up_)) return Reset();
-  if (!Pump(down_)) return Reset();
+  // Only the direction that the event is about, unless nothing more comes of it.
+  const bool in = (events & EPOLLIN) != 0, out = (events & EPOLLOUT) != 0, both = (events & EPOLLHUP) != 0;
+  const bool client = fd == client_.get();
+  if (!inspecting_ && (both || (client ? in : out)) && !Pump(up_)) return Reset();
+  if ((both || (client ? out : in)) && !Pump(down_)) return Reset();
   if (up_.shut && down_.shut) return on_end_();
   Update();
 }

@@ -86,7 +86,7 @@ Details ProbeDetails(const translate::HostFacts& facts, const cgroup::Hierarchy&
   details.sub_uids = CountSubids("/etc/subuid", facts.caller);
   details.sub_gids = CountSubids("/etc/subgid", facts.caller);
   details.fanotify_permission = facts.root && TryFanotifyPermission();
-  if (facts.root) details.network_lacks = network::MissingForNetworks();
+  if (facts.root || facts.user_namespaces) details.network_lacks = network::MissingForNetworks();
   details.cgroup_why_not = hierarchy.why_not();
   details.swap_accounting = SwapAccounting(hierarchy);
   std::string groups = ReadText("/etc/group").value_or("");

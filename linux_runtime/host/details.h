@@ -31,7 +31,7 @@ struct Details {
   uint64_t sub_gids = 0;
   bool fanotify_permission = false;  // fanotify(7) can hold an open back until it is decided; root only
 
-  std::string network_lacks;  // what the kernel lacks for network rules; "": nothing, or nobody asked (without root)
+  std::string network_lacks;  // what the kernel lacks for network rules; "": nothing, or nobody could ask
 
   std::string cgroup_why_not;           // Hierarchy::why_not()
   std::optional<bool> swap_accounting;  // absent: unknown

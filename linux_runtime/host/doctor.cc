@@ -180,16 +180,19 @@ Finding HardLimits(const HostFacts& facts) {
 }
 
 Finding Network(const HostFacts& facts, const Details& details) {
-  if (!facts.root) {
-    return {Status::kWeaker, "Network", "loopback only",
-            "policies whose network rules allow something are refused: only root can connect a sandbox yet",
-            "run such policies as root"};
-  }
+  constexpr char kTitle[] = "Network";
   if (!details.network_lacks.empty()) {
-    return {Status::kMissing, "Network", "no " + details.network_lacks,
+    return {Status::kMissing, kTitle, "no " + details.network_lacks,
             "policies whose network rules allow something are refused", "load or build the kernel's modules for it"};
   }
-  return {Status::kOk, "Network", "nf_tables, veth", "rules about addresses, ports and protocols hold for each packet",
+  if (!facts.root && !facts.link_missing.empty()) {
+    return {Status::kWeaker, kTitle, "TCP and names; " + facts.link_missing,
+            "rules that allow more than TCP are refused",
+            "install passt and let the user open /dev/net/tun (chmod 666, as root), or run such policies as root"};
+  }
+  return {Status::kOk, kTitle, facts.root ? "nf_tables, veth, names" : "nf_tables, pasta, names",
+          "rules about addresses, ports, protocols and names hold for each packet; every user of this machine can "
+          "connect to a shared port",
           ""};
 }
 

@@ -193,13 +193,18 @@ TEST_CASE("this host can be diagnosed") {
   CHECK(report->findings.size() == 12);
 }
 
-TEST_CASE("network rules: for root, where the kernel has what they need") {
+TEST_CASE("network rules: where the kernel has what they need, and without root TCP only where there is no link") {
   translate::HostFacts facts = GoodFacts();
   Details details = GoodDetails();
   details.network_lacks = "veth";
   CHECK(Of(Judge(facts, details), "Network").status == Status::kMissing);
   CHECK(Of(Judge(facts, details), "Network").found == "no veth");
   details.network_lacks.clear();
+  facts.root = true;
+  CHECK(Of(Judge(facts, details), "Network").status == Status::kOk);
   facts.root = false;
+  CHECK(Of(Judge(facts, details), "Network").status == Status::kOk);
+  facts.link_missing = "/dev/net/tun may not be opened";
   CHECK(Of(Judge(facts, details), "Network").status == Status::kWeaker);
+  CHECK(Of(Judge(facts, details), "Network").found.find("/dev/net/tun") != std::string::npos);
 }

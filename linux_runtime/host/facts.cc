@@ -18,6 +18,7 @@
 
 #include "linux_runtime/host/texts.h"
 #include "linux_runtime/host/wsl.h"
+#include "linux_runtime/network/pasta_link.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
@@ -182,6 +183,7 @@ Result<HostFacts> ProbeHost(const cgroup::Hierarchy& hierarchy, const char* cons
   facts.raises_limits = initial && HasEffective(CAP_SYS_RESOURCE);
   facts.hard_limits = HardLimits();
   facts.wsl = ProbeWsl(name.release, facts.caller);
+  if (!facts.root) facts.link_missing = network::MissingForPasta();
   if (auto resolver = ReadText("/etc/resolv.conf")) facts.nameservers = Nameservers(*resolver);
   facts.cpus = UsableProcessors();
   struct sysinfo memory {};

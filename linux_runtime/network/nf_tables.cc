@@ -114,6 +114,10 @@ NftRule& NftRule::To(const policy::Cidr& range) { return Address(range, false, N
 NftRule& NftRule::From(const policy::Cidr& range) { return Address(range, true, NFT_CMP_EQ); }
 NftRule& NftRule::NotFrom(const policy::Cidr& address) { return Address(address, true, NFT_CMP_NEQ); }
 
+NftRule& NftRule::Icmpv6Type(uint8_t type) {
+  return Load(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1).Compare(NFT_CMP_EQ, Raw(type));
+}
+
 NftRule& NftRule::ToPorts(uint16_t first, uint16_t last) {
   Load(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
   const uint16_t low = htons(first), high = htons(last);

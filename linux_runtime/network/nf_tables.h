@@ -24,6 +24,7 @@ class NftRule {
   NftRule& From(const policy::Cidr& range);  // source
   NftRule& NotFrom(const policy::Cidr& address);
   NftRule& ToPorts(uint16_t first, uint16_t last);  // of TCP or UDP, which must have been matched
+  NftRule& Icmpv6Type(uint8_t type);                // ICMPv6 must have been matched
   NftRule& InOn(std::string_view device);           // a last '*' stands for any rest
   NftRule& OutOn(std::string_view device);
   NftRule& NotInOn(std::string_view device);

@@ -19,7 +19,8 @@ constexpr const char* kWords[] = {"",
                                   "veth"};
 
 Missing Try() {
-  if (sys::Unshare(CLONE_NEWNET) < 0) return kNamespace;
+  const bool root = ::geteuid() == 0;
+  if (sys::Unshare(CLONE_NEWNET | (root ? 0 : CLONE_NEWUSER)) < 0) return kNamespace;
   Ruleset rules(2);
   rules[1].to.v6 = true;
   Result<Netfilter> netfilter = Netfilter::Open();
@@ -27,6 +28,7 @@ Missing Try() {
   if (netfilter->Commit(SandboxTable(rules, {}, {.link = true, .names = true})) < 0) return kSandboxRules;
   sys::UniqueFd here(sys::OpenAt(AT_FDCWD, "/proc/self/ns/net", O_RDONLY));
   if (!DenialLog::OpenIn({here.get()}, kLogGroup).ok()) return kLog;
+  if (!root) return kNothing;  // the rest is the host's
   const LinkPlan link;
   if (netfilter->Commit(HostTable("mxc-probe", link, rules, {}, true)) < 0) return kHostRules;
   return MakeLink(link, here.get()).ok() ? kNothing : kLink;

@@ -5,8 +5,8 @@
 
 namespace mxc::network {
 
-// In a child with a network namespace of its own, so that nothing of the host is touched. Needs root. "": all is there;
-// else what is missing, in a few words.
+// In a child with a network namespace of its own, so that nothing of the host is touched. Without root only what a sandbox of
+// an ordinary user needs. "": all is there; else what is missing, in a few words.
 std::string MissingForNetworks();
 
 }  // namespace mxc::network

@@ -16,6 +16,7 @@ constexpr int kBeforeNat = -150, kDestinationNat = -100, kFilter = 0, kSourceNat
 
 constexpr Cidr kLoopback[] = {{false, {127}, 8}, {true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128}};
 
+constexpr Cidr kLinkLocal{true, {0xFE, 0x80}, 10};
 constexpr Cidr kReportsV4{false, {224, 0, 0, 22}, 32};
 constexpr Cidr kReportsV6{true, {0xFF, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16}, 128};
 
@@ -52,6 +53,15 @@ void AddNamePool(NftTransaction& table) {
   table.Append(kEgressChain, Refused(other, kLabelNamePool));
 }
 
+// Neighbour solicitations and their answers (RFC 4861); there is nobody else on the link.
+void AddNeighbours(NftTransaction& table) {
+  constexpr uint8_t kSolicitation = 135, kAdvertisement = 136;
+  const auto message = [](uint8_t type) { return NftRule().Family(true).Protocol(IPPROTO_ICMPV6).Icmpv6Type(type); };
+  table.Append(kEgressChain, message(kSolicitation).Accept());
+  table.Append(kEgressChain, NftRule().To(kLinkLocal).Drop());
+  table.Append(kIngressChain, message(kAdvertisement).Accept());
+}
+
 // What has passed the rules by here goes to the gateway's listener instead.
 void AddRedirects(NftTransaction& table, const WaysOut& ways) {
   constexpr char kChain[] = "gateway";
@@ -79,6 +89,8 @@ NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host, co
 
   // Before the gateway's redirections, after which every destination is the same.
   table.MakeBaseChain(kEgressChain, "filter", NftHook::kOutput, kBeforeNat, false);
+  table.MakeBaseChain(kIngressChain, "filter", NftHook::kInput, kFilter, false);
+  if (ways.asks_neighbours) AddNeighbours(table);
   if (ways.names) AddNamePool(table);
   if (ways.tcp) {
     // Everything is on the loopback device.
@@ -103,7 +115,6 @@ NftTransaction SandboxTable(const Ruleset& rules, std::span<const Cidr> host, co
     }
   }
 
-  table.MakeBaseChain(kIngressChain, "filter", NftHook::kInput, kFilter, false);
   table.Append(kIngressChain, NftRule().InOnLoopback().Accept());
   table.Append(kIngressChain, NftRule().OfKnownConnection().Accept());
   table.Append(kIngressChain,

@@ -33,6 +33,7 @@ inline constexpr uint32_t kLabelNamePool = 0xFFFFFFFD;  // something else than T
 // How a sandbox's packets get out.
 struct WaysOut {
   bool link = false;   // over a link, as the rules let them
+  bool asks_neighbours = false;  // whose other end has to be found by neighbour discovery
   bool tcp = false;    // there is no link: TCP that the rules allow is handed to the gateway
   bool names = false;  // TCP to the addresses that names have inside is handed to the gateway
 };

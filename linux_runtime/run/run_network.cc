@@ -9,6 +9,7 @@
 #include "linux_runtime/network/gateway/gateway.h"
 #include "linux_runtime/network/gateway/listeners.h"
 #include "linux_runtime/network/loopback.h"
+#include "linux_runtime/network/pasta_link.h"
 #include "linux_runtime/network/sandbox_rules.h"
 #include "linux_runtime/network/veth_network.h"
 #include "linux_runtime/run/run_name.h"
@@ -25,6 +26,12 @@ Result<sys::UniqueFd> OpenNamespace(int pid, const char* type) {
   return opened;
 }
 
+bool OnlyTcp(const network::Ruleset& rules) {
+  return std::none_of(rules.begin(), rules.end(), [](const network::Rule& rule) {
+    return rule.allow && rule.transport != network::Transport::kTcp;
+  });
+}
+
 bool AllowsV6(const network::Ruleset& rules) {
   return std::any_of(rules.begin(), rules.end(), [](const network::Rule& rule) { return rule.allow && rule.to.v6; });
 }
@@ -34,11 +41,13 @@ bool AllowsV6(const network::Ruleset& rules) {
 struct RunNetwork::Parts {
   bool privileged = false;
   network::WaysOut ways;
+  bool forward_queries = false;
   network::NameRules names;
   network::PortRules ports;
   std::vector<network::PortListener> listeners;  // of the host's, until the gateway has them
   std::optional<network::SandboxRules> rules;
   std::unique_ptr<network::VethNetwork> link;
+  std::unique_ptr<network::PastaLink> pasta;
   std::optional<network::Gateway> gateway;
   sys::UniqueFd netns, userns;
 
@@ -64,12 +73,14 @@ Result<RunNetwork> RunNetwork::Prepare(const oci::Extension& extension, bool pri
   parts.privileged = privileged;
   parts.names = extension.names;
   parts.ports = extension.ports;
-  parts.ways.names = !extension.names.empty();
-  parts.ways.link = !extension.network.empty() && privileged;
-  parts.ways.tcp = !extension.network.empty() && !privileged;
+  parts.forward_queries = extension.names.empty() && network::DefaultAllows(extension.network);
+  parts.ways.names = !extension.names.empty() || parts.forward_queries;
+  parts.ways.tcp = !extension.network.empty() && !privileged && OnlyTcp(extension.network);
+  parts.ways.link = !extension.network.empty() && !parts.ways.tcp;
+  parts.ways.asks_neighbours = parts.ways.link && !privileged;
   parts.listeners = MXC_TRY_AS(kWhat, network::ListenOnHost(extension.ports));
   parts.rules.emplace(extension.network, MXC_TRY_AS(kWhat, network::HostAddresses()), parts.ways);
-  if (parts.ways.link) {
+  if (parts.ways.link && privileged) {
     parts.link = MXC_TRY_AS(kWhat, network::VethNetwork::Prepare(extension.network, state_folder, NewRunName()));
   }
   return run;
@@ -89,7 +100,9 @@ Result<void> RunNetwork::Parts::Attach(int pid) {
     MXC_TRY(network::RouteToLoopback(there(), inside));
     MXC_TRY(StartGateway());
   }
-  return link ? link->Attach(there(), *rules) : Result<void>();
+  if (link) return link->Attach(there(), *rules);
+  if (ways.link) pasta = MXC_TRY(network::PastaLink::Start(pid, there(), AllowsV6(rules->rules())));
+  return {};
 }
 
 Result<void> RunNetwork::Parts::StartGateway() {
@@ -97,6 +110,7 @@ Result<void> RunNetwork::Parts::StartGateway() {
   plan.rules = rules->rules();
   plan.host = rules->host();
   plan.names = names;
+  plan.forward_queries = forward_queries;
   plan.ports = std::move(listeners);
   MXC_TRY(network::ListenInside(there(), ways, AllowsV6(plan.rules), ports, plan));
   gateway.emplace(MXC_TRY(network::Gateway::Start(std::move(plan))));
@@ -135,6 +149,12 @@ void RunNetwork::Describe(report::ExitReport& report) const {
                                 parts_->rules->OriginOf(one.label), one.count});
     }
   }
+  if (parts_->pasta && parts_->pasta->no_way_out()) {
+    report.warnings.push_back("this host has no default route, so the sandbox got no link to the network");
+  }
+  if (parts_->pasta && parts_->pasta->ended()) {
+    report.warnings.push_back("pasta, which carries the sandbox's network, ended early; its connections were cut");
+  }
   if (!parts_->gateway) return;
   Result<std::vector<network::GatewayEvent>> events = parts_->gateway->Finish();
   if (!events.ok()) {
@@ -153,6 +173,7 @@ void RunNetwork::Describe(report::ExitReport& report) const {
 void RunNetwork::Remove(bool everything_died) {
   if (!parts_) return;
   parts_->gateway.reset();
+  parts_->pasta.reset();
   // What keeps the namespace alive.
   parts_->rules.reset();
   parts_->netns.reset();

@@ -1,6 +1,6 @@
 // The network of one run, if its policy allows any: from the engines' preparation to the lines of the report.
 //
-//   egress rules   root: a link with a table of rules (veth_network.h); else: TCP by the gateway
+//   egress rules   root: a veth pair (veth_network.h); else, of TCP only: the gateway, and of more: pasta (pasta_link.h)
 //   names, ports   the gateway (gateway/gateway.h)
 #pragma once
 

@@ -16,10 +16,6 @@ Result<void> PlanNetwork(Plan& plan, const oci::Extension& extension, const Plan
     return refuse("network rules of a bundle are not enforced here",
                   "take the annotation out and let the engine make the network, or use mxc run");
   }
-  for (const network::Rule& rule : extension.network) {
-    if (context.privileged || !rule.allow || rule.transport == network::Transport::kTcp) continue;
-    return refuse("without root only TCP can be let out", "run mxc as root, or let the rules allow only tcp");
-  }
   for (const network::PortRule& rule : extension.ports) {
     if (rule.transport != network::Transport::kTcp) return refuse("only ports of TCP can be shared", "take the rule out");
   }

@@ -101,6 +101,8 @@ bool HasDefaults(const Ruleset& rules) {
   return whole(v4, false) && whole(v6, true) && v4.allow == v6.allow;
 }
 
+bool DefaultAllows(const Ruleset& rules) { return !rules.empty() && rules.back().allow; }
+
 size_t Decide(const Ruleset& rules, const Destination& to, std::span<const Cidr> host) {
   const Cidr address = Unmapped(to.address);
   for (size_t i = 0; i < rules.size(); ++i) {

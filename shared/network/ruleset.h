@@ -43,6 +43,9 @@ std::vector<policy::Cidr> Subtract(const policy::Cidr& range, const policy::Cidr
 // Whether the last two rules decide about everything that is left, of IPv4 and of IPv6, alike.
 bool HasDefaults(const Ruleset& rules);
 
+// What no other rule is about may leave.
+bool DefaultAllows(const Ruleset& rules);
+
 struct Destination {
   Transport transport = Transport::kAny;  // kAny: a protocol without ports that isn't ICMP (SCTP too)
   policy::Cidr address;                   // of full length

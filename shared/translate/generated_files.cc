@@ -42,9 +42,11 @@ std::string Group(const CallerFacts& caller) {
   return text + "nogroup:x:65534:\n";
 }
 
-// The host's name servers as far as the rules let the sandbox ask them. With none, look-ups fail at once.
+// Names go to the gateway where there are rules about them, and where everything may leave: the host's own name servers are often
+// at an address of the host, which no default opens. Else to those of the host's that the rules let the sandbox ask; with none,
+// look-ups fail at once.
 std::string ResolvConf(const policy::EffectivePolicy& policy, const HostFacts& facts) {
-  if (!policy.name_rules.empty()) {
+  if (!policy.name_rules.empty() || network::DefaultAllows(policy.egress_rules)) {
     return std::string("nameserver ") + network::kNameServer + "\noptions timeout:5 attempts:2\n";
   }
   if (policy.egress_rules.empty()) return "# no network in this sandbox\noptions timeout:1 attempts:1\n";

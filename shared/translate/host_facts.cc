@@ -65,6 +65,7 @@ void Walk(V& visit, T& x) {
   visit("memoryBytes", x.memory_bytes);
   visit("mergedUsr", x.merged_usr);
   visit("nameservers", x.nameservers);
+  visit("linkMissing", x.link_missing);
 }
 
 template <class T>

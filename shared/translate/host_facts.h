@@ -61,6 +61,8 @@ struct HostFacts {
   bool merged_usr = true;     // /bin is a link to usr/bin
   // Of /etc/resolv.conf, as they stand there.
   std::vector<std::string> nameservers;
+  // What an ordinary user lacks for a link to the network that carries more than TCP, in a few words. "": nothing.
+  std::string link_missing;
 
   bool operator==(const HostFacts&) const = default;
 

@@ -45,9 +45,11 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
         "leave it at \"caller\"");
   }
   for (const network::Rule& rule : policy.egress_rules) {
-    if (facts.root || !rule.allow || rule.transport == network::Transport::kTcp) continue;
-    return Unsupported(policy.egress, "/network/egress: " + rule.origin + ": without root only TCP can be let out",
-                       "name the protocol: \"ports\": [{\"protocol\": \"tcp\"}], use x-linux.domains, or run mxc as root");
+    if (facts.root || facts.link_missing.empty() || !rule.allow || rule.transport == network::Transport::kTcp) continue;
+    return Unsupported(
+        policy.egress,
+        "/network/egress: " + rule.origin + ": without root only TCP can be let out here: " + facts.link_missing,
+        "name the protocol: \"ports\": [{\"protocol\": \"tcp\"}], use x-linux.domains, see `mxc doctor`, or run as root");
   }
   if (policy.port_rules.empty()) {
     constexpr char kWhichPorts[] = "name the ports: {\"x-linux\": {\"ports\": [{\"containerPort\": 8080}]}}, or set it to \"deny\"";

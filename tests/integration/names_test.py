@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import textwrap
@@ -189,6 +190,9 @@ for address in addresses:
             threading.Thread(target=Tcp((address, port), handler).serve_forever, daemon=True).start()
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         datagrams.bind((address, 443))
+        def answer(server=datagrams):
+            while True: server.sendto(b"!", server.recvfrom(100)[1])
+        threading.Thread(target=answer, daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()
 """
@@ -227,6 +231,8 @@ class World:
             f"ip -6 addr add {SERVER6}/64 dev up1 nodad",
         ]:
             sh("nsenter", "-t", pid, "-n", *line.split())
+        for line in ("ip route add default via 151.101.0.254", "ip -6 route add default via 2a04:4e42::254"):
+            sh(*line.split())
         # The host's resolver, for those who read it there.
         resolv = box.file("resolv.conf", f"nameserver {NAMES4}\n")
         hosts = box.file("hosts", f"127.0.0.1 localhost\n{SERVER4} written.test\n127.0.0.1 blocked.test\n")
@@ -639,8 +645,120 @@ def tcp_rules_without_root(box):
         check(denied[f"send to tcp {HOST4}:80"].endswith("#/network/ingress/hostLoopback"), str(denied))
 
 
+DATAGRAM = """
+def datagram(to, port=443, patience=3):
+    client = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM); client.settimeout(patience)
+    try:
+        client.connect((to, port)); client.send(b"x"); return client.recv(10).decode()
+    except OSError as error: return named(error)
+"""
+
+
+def with_tun(box):
+    """A /dev/net/tun that everybody may open, in this mount namespace."""
+    if not os.path.exists("/usr/bin/pasta"):
+        raise Skip("passt is not installed")
+    folder = box.folder("net")
+    box.mount("-t", "tmpfs", "tun", folder)
+    os.mknod(os.path.join(folder, "tun"), stat.S_IFCHR | 0o666, os.makedev(10, 200))
+    os.chmod(os.path.join(folder, "tun"), 0o666)
+    if not os.path.isdir("/dev/net"):
+        raise Skip("there is no /dev/net")
+    box.mount("--bind", folder, "/dev/net")
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        raise Skip(f"/dev/net/tun: {error}") from None
+
+
+@case
+def everything_is_allowed_and_the_host_is_not(box):
+    if not box.root:
+        with_tun(box)
+    with World(box) as world:
+        report = box.path("home", "report.json")
+        policy = box.policy(network={"egress": {"default": "allow", "deny": [{"to": [{"cidr": OTHER4}]}]}})
+        got = found(
+            box,
+            policy,
+            DATAGRAM
+            + f"""
+print(json.dumps({{"name": get("pypi.test"), "v6 name": get("six.test"), "address": get("{SERVER4}"), "v6": get("{SERVER6}"), "udp": [datagram("{SERVER4}"), 0], "private": get("{PRIVATE4}"),
+    "denied": get("{OTHER4}"), "denied udp": [datagram("{OTHER4}"), 0], "host": get("{HOST4}"), "host udp": [datagram("{HOST4}"), 0], "missing": get("nothing.test"), "truncated": get("truncated.test"), "pool": get("198.19.77.7", patience=3), "own": get("127.0.0.1", 80)}}))
+""",
+            report=report,
+        )
+        for reached in ("name", "v6 name", "address", "v6", "private", "truncated"):
+            check(got[reached][0].startswith("port 80"), f"{reached}: {got[reached]}")
+        equal(got["udp"][0], "!", "UDP")
+        equal(got["missing"][0], "NONAME", "a name that doesn't exist")
+        for refused in ("denied", "host", "own"):
+            equal(got[refused][0], "ECONNREFUSED", refused)
+            check(got[refused][1] < 100, f"{refused} took {got[refused][1]} ms")
+        equal(got["denied udp"][0], "EPERM", "UDP that is denied")
+        # pasta gives the sandbox the host's address: there it is its own.
+        equal(got["host udp"][0], "EPERM" if box.root else "ECONNREFUSED", "UDP to the host")
+        check(got["pool"][0] in ("ECONNRESET", "empty"), str(got["pool"]))
+        contains(" ".join(world.queries()), "pypi.test", "what was asked outside")
+        with open(report, encoding="utf-8") as file:
+            rules = " ".join(one.get("rule", "") for one in json.load(file)["denials"])
+        contains(rules, "#/network/egress/deny/0", "the report")
+        nothing_left()
+
+
+@case(callers=("rootless",))
+def a_link_of_its_own_without_root(box):
+    with_tun(box)
+    with World(box):
+        egress = {"allow": [{"to": [{"cidr": SERVER4}], "ports": [{"protocol": "udp", "port": 443}]}, {"to": [{"cidr": SERVER6}]}]}
+        policy = box.policy(network={"egress": egress}, x=names(["pypi.test"]))
+        got = found(
+            box,
+            policy,
+            DATAGRAM
+            + f"""
+print(json.dumps({{"udp": datagram("{SERVER4}"), "other port": datagram("{SERVER4}", 53), "tcp": get("{SERVER4}")[0], "v6": get("{SERVER6}", 8080)[0], "elsewhere": datagram("{OTHER4}"), "name": get("pypi.test")[0], "other name": get("six.test")[0]}}))
+""",
+        )
+        equal(got["udp"], "!", "UDP that a rule allows")
+        for refused in ("other port", "elsewhere"):
+            equal(got[refused], "EPERM", refused)
+        equal(got["tcp"], "ECONNREFUSED", "TCP that no rule allows")
+        check(got["v6"].startswith("port 8080") and got["name"].startswith("port 80"), str(got))
+        equal(got["other name"], "NONAME", "a name that no rule allows")
+        # Whoever is killed, pasta doesn't stay.
+        for victim in ("mxc", "mxc-link", "pasta"):
+            started = box.start("run", "--policy", box.policy_file(policy), "--", "sh", "-c", "echo up; exec sleep 60")
+            equal(started.stdout.readline(), b"up\n", "the program")
+            running = {name: pid for pid, name in processes_below(os.getpid()).items() if name.startswith(("pas", "mxc-link"))}
+            pasta = next((pid for name, pid in running.items() if name.startswith("pas")), None)  # it runs as passt
+            check(pasta is not None and "mxc-link" in running, str(running))
+            os.kill({"mxc": started.pid, "mxc-link": running["mxc-link"], "pasta": pasta}[victim], 9)
+            if victim != "mxc":
+                time.sleep(0.1)
+                check(started.poll() is None, f"the sandbox ended with {victim}")
+                started.terminate()
+            started.communicate()
+            ours = ("pas", "mxc-link", "mxc-gateway")
+            check(eventually(lambda: not any(name.startswith(ours) for name in processes_below(os.getpid()).values()), 3), f"left after {victim}: {processes_below(os.getpid())}")
+
+
+@case(callers=("rootless",))
+def a_pasta_that_is_too_old_or_fails_is_named(box):
+    with_tun(box)
+    box.mount("-t", "tmpfs", "bin", box.folder("fake"))
+    fake = box.file("fake/pasta", "#!/bin/sh\necho \"pasta: unrecognized option '--config-net'\" >&2\nexit 1\n", mode=0o755)
+    box.mount("--bind", fake, os.path.realpath("/usr/bin/pasta"))
+    with World(box):
+        ended = box.run(box.policy(network={"egress": {"default": "allow"}}), "true").expect(125)
+        contains(ended.err, "unrecognized option '--config-net'", "the refusal")
+        contains(ended.err, "passt", "the refusal")
+
+
 @case(callers=("rootless",))
 def what_needs_root_is_refused_by_name(box):
+    if os.path.exists("/dev/net"):
+        box.mount("-t", "tmpfs", "none", "/dev/net")
     for egress in ({"default": "allow"}, {"allow": [{"to": [{"cidr": SERVER4}]}]}, {"allow": [{"to": [{"cidr": SERVER4}], "ports": [{"protocol": "udp", "port": 53}]}]}):
         ended = box.run(box.policy(network={"egress": egress}), "true").expect(125)
         contains(ended.err, "/network/egress", "the refusal")

@@ -10,7 +10,7 @@ declare -A MXC_PACKAGES=(
   [mingw]="g++-mingw-w64-x86-64-posix dpkg-dev"
   [wine]="wine64"
   [test]="python3-numpy python3-jsonschema python3-yaml uidmap util-linux procps iproute2 nftables ninja-build ccache strace
-    busybox-static bubblewrap python3-pip curl wget openssl openssh-client"
+    busybox-static bubblewrap python3-pip curl wget openssl openssh-client passt|iproute2"
   [engines]="podman buildah conmon catatonit uidmap containerd containernetworking-plugins python3-grpcio iproute2"
   [bench]="bubblewrap crun runc python3-numpy"
   [lint]="clang-format-14 clang-tidy-14 shellcheck"

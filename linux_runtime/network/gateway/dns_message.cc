@@ -10,7 +10,6 @@
 namespace mxc::network {
 namespace {
 
-constexpr size_t kHeader = 12;
 constexpr size_t kMaxAliases = 8;
 
 uint16_t Short(std::string_view message, size_t at) {
@@ -30,7 +29,7 @@ std::string HostName(std::string_view text) {
 }
 
 bool Begin(std::string_view message, ns_msg& parsed) {
-  return message.size() >= kHeader && message.size() <= NS_MAXMSG &&
+  return message.size() >= kDnsHeader && message.size() <= NS_MAXMSG &&
          ::ns_initparse(Data(message), static_cast<int>(message.size()), &parsed) == 0;
 }
 
@@ -40,7 +39,7 @@ std::string Head(std::string_view query, size_t end, uint8_t code, uint16_t answ
   message[2] = static_cast<char>((static_cast<uint8_t>(query[2]) & 0x79) | 0x80);
   message[3] = static_cast<char>(0x80 | code);
   std::string counts;
-  Append(counts, end > kHeader ? 1 : 0, 2);
+  Append(counts, end > kDnsHeader ? 1 : 0, 2);
   Append(counts, answers, 2);
   Append(counts, 0, 4);
   message.replace(4, 8, counts);
@@ -58,9 +57,9 @@ std::optional<Question> ParseQuery(std::string_view message) {
     return std::nullopt;
   }
   Question question{HostName(ns_rr_name(record)), static_cast<uint16_t>(ns_rr_type(record)), 0};
-  const int length = ::dn_skipname(Data(message) + kHeader, Data(message) + message.size());
+  const int length = ::dn_skipname(Data(message) + kDnsHeader, Data(message) + message.size());
   if (length < 0) return std::nullopt;
-  question.end = kHeader + static_cast<size_t>(length) + 4;
+  question.end = kDnsHeader + static_cast<size_t>(length) + 4;
   if (question.end > message.size()) return std::nullopt;
   return question;
 }
@@ -69,7 +68,7 @@ std::string MakeAnswer(std::string_view query, const Question& question, uint8_t
                        uint32_t ttl) {
   std::string message = Head(query, question.end, code, address != nullptr ? 1 : 0);
   if (address == nullptr) return message;
-  Append(message, 0xC000 | kHeader, 2);  // the question's name
+  Append(message, 0xC000 | kDnsHeader, 2);  // the question's name
   Append(message, question.type, 2);
   Append(message, ns_c_in, 2);
   Append(message, ttl, 4);
@@ -81,8 +80,8 @@ std::string MakeAnswer(std::string_view query, const Question& question, uint8_t
 
 std::string MakeError(std::string_view query, uint8_t code) {
   // To an answer nobody answers.
-  if (query.size() < kHeader || (static_cast<uint8_t>(query[2]) & 0x80) != 0) return "";
-  return Head(query, kHeader, code, 0);
+  if (query.size() < kDnsHeader || (static_cast<uint8_t>(query[2]) & 0x80) != 0) return "";
+  return Head(query, kDnsHeader, code, 0);
 }
 
 std::string MakeQuery(uint16_t id, const std::string& name, uint16_t type) {

@@ -13,6 +13,7 @@
 namespace mxc::network {
 
 // Of <arpa/nameser.h>, whose names are short and many.
+inline constexpr size_t kDnsHeader = 12;
 inline constexpr uint16_t kTypeA = 1, kTypeAaaa = 28;
 inline constexpr uint8_t kNoError = 0, kFormatError = 1, kServerFailure = 2, kNameError = 3, kNotImplemented = 4,
                          kRefused = 5;

@@ -125,7 +125,7 @@ Result<std::vector<GatewayEvent>> ParseEvents(std::string_view text) {
 
 [[noreturn]] void Run(const GatewayPlan& plan, int control, pid_t parent) {
   // The host's files, as long as they can be read.
-  ResolverFiles files = plan.names.empty() ? ResolverFiles() : ReadResolverFiles();
+  ResolverFiles files = plan.resolver.valid() ? ReadResolverFiles() : ResolverFiles();
   if (!BecomeNobody(plan, control, parent)) ::_exit(1);
   GatewayServer server(plan, std::move(files), control);
   const std::string text = Spell(server.Run());

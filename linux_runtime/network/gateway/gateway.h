@@ -37,6 +37,7 @@ struct GatewayPlan {
   Ruleset rules;
   std::vector<policy::Cidr> host;  // as HostAddresses says
   NameRules names;
+  bool forward_queries = false;  // the host's name servers answer the sandbox's queries; no rule is about names
   // Of the sandbox's network namespace. An invalid one: not wanted, or that family isn't there.
   sys::UniqueFd tcp_v4, tcp_v6;        // where the sandbox's rules redirect to
   sys::UniqueFd resolver, resolver_tcp;

@@ -16,12 +16,10 @@ namespace {
 
 constexpr int kOriginalDestination = SO_ORIGINAL_DST;  // the same number in both families
 constexpr size_t kMaxConnections = 16'384, kMaxNameClients = 64, kMaxRefusals = 256, kMaxTraffic = 256;
-constexpr size_t kMaxQuery = 4096;
+constexpr size_t kMaxQuery = 4096, kMaxForwarded = 256;
 constexpr std::chrono::milliseconds kConnectPatience{30'000}, kQueryPatience{15'000};
 constexpr int kRounds = 64;  // of accept and recv, before others have their turn
 constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, {false, {127, 0, 0, 1}}};
-
-bool DefaultAllows(const Ruleset& rules) { return !rules.empty() && rules.back().allow; }
 
 std::string DefaultOrigin(const GatewayPlan& plan) {
   if (!plan.rules.empty()) return plan.rules.back().origin;
@@ -335,10 +333,18 @@ void GatewayServer::OnControl() {
 
 // ---- names ----
 
-std::string GatewayServer::Answer(std::string_view query) {
-  NameService::Reply reply = names_.Answer(query);
-  if (reply.refused) Note("look up " + reply.refused->name, reply.refused->origin);
-  return std::move(reply.message);
+void GatewayServer::Answer(std::string_view query, bool stream, const std::function<void(std::string)>& on_answer) {
+  if (!plan_.forward_queries) {
+    NameService::Reply reply = names_.Answer(query);
+    if (reply.refused) Note("look up " + reply.refused->name, reply.refused->origin);
+    return on_answer(std::move(reply.message));
+  }
+  if (forwarded_ >= kMaxForwarded) return on_answer("");
+  ++forwarded_;
+  resolver_.Forward(query, stream, [this, on_answer](std::optional<std::string> answer) {
+    --forwarded_;
+    on_answer(answer ? *std::move(answer) : std::string());
+  });
 }
 
 void GatewayServer::AnswerDatagrams() {
@@ -349,9 +355,10 @@ void GatewayServer::AnswerDatagrams() {
     const int socket = plan_.resolver.get();
     const ssize_t got = ::recvfrom(socket, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&from), &size);
     if (got < 0) return;
-    const std::string answer = Answer({bytes, static_cast<size_t>(got)});
-    if (answer.empty()) continue;
-    ::sendto(socket, answer.data(), answer.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&from), size);
+    Answer({bytes, static_cast<size_t>(got)}, false, [socket, from, size](const std::string& answer) {
+      if (answer.empty()) return;
+      ::sendto(socket, answer.data(), answer.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&from), size);
+    });
   }
 }
 
@@ -361,31 +368,43 @@ void GatewayServer::AcceptNameClient() {
   if (!socket.valid()) return;
   const int fd = socket.get();
   if (name_clients_.size() >= kMaxNameClients) return CloseHard(socket);
-  const auto forget = [this, fd] {
-    poller_.Cancel(name_clients_[fd].timer);
-    poller_.Remove(fd);
-    name_clients_.erase(fd);
-  };
-  name_clients_[fd] = {std::move(socket), "", poller_.After(kQueryPatience, forget)};
-  poller_.Add(fd, EPOLLIN, [this, fd, forget](uint32_t) {
-    std::string& received = name_clients_[fd].received;
-    char bytes[kMaxQuery];
-    const ssize_t got = ::recv(fd, bytes, sizeof bytes, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (got <= 0) return forget();
-    received.append(bytes, static_cast<size_t>(got));
-    while (received.size() >= 2) {
-      const size_t wanted =
-          static_cast<size_t>(static_cast<uint8_t>(received[0])) << 8 | static_cast<uint8_t>(received[1]);
-      if (received.size() < wanted + 2) return;
-      std::string answer = Answer(std::string_view(received).substr(2, wanted));
-      received.erase(0, wanted + 2);
-      if (answer.empty()) return forget();
-      answer.insert(0, {static_cast<char>(answer.size() >> 8), static_cast<char>(answer.size())});
-      // Who doesn't read small answers gets no more of them.
-      if (::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(answer.size())) return forget();
-    }
-  });
+  name_clients_[fd] = {std::move(socket), ++last_id_, "", poller_.After(kQueryPatience, [this, fd] { ForgetNameClient(fd); })};
+  poller_.Add(fd, EPOLLIN, [this, fd](uint32_t) { AnswerStream(fd); });
+}
+
+void GatewayServer::ForgetNameClient(int fd) {
+  poller_.Cancel(name_clients_[fd].timer);
+  poller_.Remove(fd);
+  name_clients_.erase(fd);
+}
+
+void GatewayServer::AnswerStream(int fd) {
+  std::string& received = name_clients_[fd].received;
+  char bytes[kMaxQuery];
+  const ssize_t got = ::recv(fd, bytes, sizeof bytes, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return ForgetNameClient(fd);
+  received.append(bytes, static_cast<size_t>(got));
+  std::vector<std::string> queries;
+  while (received.size() >= 2) {
+    const size_t wanted =
+        static_cast<size_t>(static_cast<uint8_t>(received[0])) << 8 | static_cast<uint8_t>(received[1]);
+    if (received.size() < wanted + 2) break;
+    queries.push_back(received.substr(2, wanted));
+    received.erase(0, wanted + 2);
+  }
+  const uint64_t number = name_clients_[fd].number;
+  for (const std::string& query : queries) {
+    Answer(query, true, [this, fd, number](std::string answer) {
+      const auto client = name_clients_.find(fd);
+      if (client == name_clients_.end() || client->second.number != number) return;
+      const size_t size = answer.size();
+      answer.insert(0, {static_cast<char>(size >> 8), static_cast<char>(size)});
+      // Who doesn't read answers gets no more of them.
+      const bool sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
+      if (size == 0 || !sent) ForgetNameClient(fd);
+    });
+  }
 }
 
 }  // namespace mxc::network

@@ -67,7 +67,10 @@ class GatewayServer {
 
   void AnswerDatagrams();
   void AcceptNameClient();
-  std::string Answer(std::string_view query);
+  // Calls back once, perhaps before it returns; "": there is no answer.
+  void Answer(std::string_view query, bool stream, const std::function<void(std::string)>& on_answer);
+  void AnswerStream(int fd);
+  void ForgetNameClient(int fd);
 
   void Note(const std::string& what, const std::string& origin);
 
@@ -85,10 +88,12 @@ class GatewayServer {
   bool asked_ = false;
   struct NameClient {
     sys::UniqueFd socket;
+    uint64_t number = 0;  // its descriptor comes again
     std::string received;
     Poller::TimerId timer;
   };
   std::map<int, NameClient> name_clients_;
+  size_t forwarded_ = 0;  // queries that wait for an answer from outside
   struct Traffic {
     uint64_t connections = 0, sent = 0, received = 0;
   };

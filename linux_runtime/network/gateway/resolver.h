@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linux_runtime/network/gateway/address.h"
@@ -29,6 +31,8 @@ class Resolver {
 
   // Calls back once, perhaps before it returns.
   void Resolve(const std::string& name, OnResolved on_resolved);
+  // A query as it is, and the answer as it comes. Nothing: nobody answered, or it was no query.
+  void Forward(std::string_view query, bool stream, std::function<void(std::optional<std::string>)> on_answer);
 
  private:
   ResolverFiles files_;

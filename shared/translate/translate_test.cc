@@ -465,7 +465,7 @@ TEST_CASE("flipping any field of the policy changes the specification or is refu
   }
 }
 
-TEST_CASE("Network rules reach the annotation as they are; without root only those of TCP") {
+TEST_CASE("Network rules reach the annotation as they are; without root and a link only those of TCP") {
   EffectivePolicy policy = MixedPolicy();
   for (const char* line : {"allow tcp 192.0.2.0/24 443 p.json#/network/egress/allow/0",
                            "allow udp 192.0.2.53/32 53 p.json#x", "deny any 0.0.0.0/0 * d", "deny any ::/0 * d"}) {
@@ -473,6 +473,8 @@ TEST_CASE("Network rules reach the annotation as they are; without root only tho
   }
   HostFacts facts = HostFacts::Generic();
   facts.nameservers = {"192.0.2.53", "192.0.2.54", "127.0.0.53", "nonsense", "2001:db8::1"};
+  CHECK(Must(policy, facts).extension.network == policy.egress_rules);
+  facts.link_missing = "pasta is not installed";
   auto refused = Translate(policy, facts, FindTestSeccomp);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code() == Code::kUnsupported);

@@ -43,11 +43,13 @@ NftRule& Refused(NftRule& rule, uint32_t label) {
   return rule.Count().Log(kLogGroup, std::to_string(label)).Jump(kRefuse).Label(label);
 }
 
-// Names' addresses are on the loopback device, so what goes to them would pass as its own.
+// Names' addresses are on the loopback device, so what goes to them would pass as its own. A socket that is bound to another
+// device (SO_BINDTODEVICE) would send it there.
 void AddNamePool(NftTransaction& table) {
-  table.Append(kEgressChain, NftRule().To(NameServer()).Protocol(IPPROTO_UDP).ToPorts(53, 53).Accept());
-  table.Append(kEgressChain, NftRule().To(NamePool()).Protocol(IPPROTO_TCP).Accept());
-  table.Append(kEgressChain, NftRule().To(NamePool()).OfKnownConnection().Accept());
+  const auto inside = [](const Cidr& to) { return NftRule().OutOnLoopback().To(to); };
+  table.Append(kEgressChain, inside(NameServer()).Protocol(IPPROTO_UDP).ToPorts(53, 53).Accept());
+  table.Append(kEgressChain, inside(NamePool()).Protocol(IPPROTO_TCP).Accept());
+  table.Append(kEgressChain, inside(NamePool()).OfKnownConnection().Accept());
   NftRule other;
   other.To(NamePool());
   table.Append(kEgressChain, Refused(other, kLabelNamePool));

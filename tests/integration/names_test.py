@@ -431,6 +431,36 @@ def rules_open_what_names_may_not_lead_to(box):
         nothing_left()
 
 
+@case(callers=("root",))
+def sockets_bound_to_the_link_reach_no_name(box):
+    egress = {"allow": [{"to": [{"cidr": SERVER4}], "ports": [{"protocol": "tcp", "port": 80}]}]}
+    with World(box) as world:
+        seen = subprocess.Popen(["nsenter", "-t", str(world.holder.pid), "-n", "python3", "-c", "import socket\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind(('up1', 0)); s.settimeout(6)\nprint('up', flush=True)\ntry:\n  while True:\n    if b'\\xc6\\x13' in s.recv(2000): print('LEAK', flush=True)\nexcept OSError: pass"], stdout=subprocess.PIPE, text=True)
+        equal(seen.stdout.readline(), "up\n", "the listener")
+        got = found(
+            box,
+            box.policy(x=names(["pypi.test"]), network={"egress": egress}),
+            """
+            def bound(kind, to, source=None):
+                client = socket.socket(socket.AF_INET, kind); client.settimeout(2)
+                try:
+                    client.setsockopt(socket.SOL_SOCKET, 25, b"eth0\\0")
+                    if source: client.bind((source, 0))
+                    if kind == socket.SOCK_DGRAM: client.sendto(b"data", to); return "sent"
+                    client.connect(to); client.send(b"x"); return "answer" if client.recv(1) else "closed"
+                except OSError as error: return named(error)
+            name = socket.gethostbyname("pypi.test")
+            print(json.dumps({"query": bound(socket.SOCK_DGRAM, ("198.19.0.1", 53)), "name": bound(socket.SOCK_STREAM, (name, 80)), "udp": bound(socket.SOCK_DGRAM, (name, 443)),
+                "source": bound(socket.SOCK_DGRAM, ("151.101.0.11", 53), name), "tcp source": bound(socket.SOCK_STREAM, ("151.101.0.11", 80), "198.19.0.1")}))
+            """,
+        )
+        for what, answer in got.items():
+            check(answer in ("EPERM", "ECONNREFUSED", "ENETUNREACH", "EINVAL", "timeout", "EADDRNOTAVAIL"), f"{what}: {answer}")
+        seen.terminate()
+        lacks(seen.communicate()[0], "LEAK", "the wire")
+        nothing_left()
+
+
 @case
 def tls_must_ask_for_the_name(box):
     with World(box):
@@ -889,10 +919,7 @@ def everything_goes_when_anything_is_killed(box):
         for victim in ("mxc", "mxc-gateway"):
             started = box.start("run", "--policy", box.policy_file(policy), "--", "sh", "-c", "echo up; exec sleep 60")
             equal(started.stdout.readline(), b"up\n", "the program")
-            children = sh("ps", "-o", "pid=,comm=", "--ppid", str(started.pid)).stdout.split("\n")
-            gateway = [int(line.split()[0]) for line in children if "mxc-gateway" in line]
-            equal(len(gateway), 1, f"gateways among {children}")
-            os.kill(started.pid if victim == "mxc" else gateway[0], 9)
+            os.kill(started.pid if victim == "mxc" else gateway_of(started), 9)
             if victim == "mxc-gateway":
                 time.sleep(0.2)
                 check(started.poll() is None, "the sandbox ended with its gateway")
@@ -900,6 +927,73 @@ def everything_goes_when_anything_is_killed(box):
             started.communicate()
             check(eventually(lambda: "mxc-gateway" not in processes_below(os.getpid()).values(), 3), "the gateway outlives its sandbox")
             box.run(policy, "true").expect(0)  # takes away what a killed run left
+
+
+def gateway_of(started):
+    children = sh("ps", "-o", "pid=,comm=", "--ppid", str(started.pid)).stdout.split("\n")
+    gateways = [int(line.split()[0]) for line in children if "mxc-gateway" in line]
+    equal(len(gateways), 1, f"gateways among {children}")
+    return gateways[0]
+
+
+@case
+def the_gateway_has_no_rights(box):
+    sh("ip", "link", "set", "lo", "up")
+    policy = box.policy(x=names(["pypi.test"], ports=[{"containerPort": 3000, "hostPort": 3999}]), network={"ingress": {"hostLoopback": "allow"}})
+    secret = os.open("/etc/hostname", os.O_RDONLY)
+    started = box.start("run", "--policy", box.policy_file(policy), "--", "sh", "-c", "echo up; exec sleep 60", pass_fds=[secret])
+    equal(started.stdout.readline(), b"up\n", "the program")
+    gateway = gateway_of(started)
+    with open(f"/proc/{gateway}/status", encoding="utf-8") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    equal(status["Uid"].split(), ["65534"] * 4, "ids")
+    equal(status["Groups"].split(), [], "groups")
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        equal(int(status[name], 16), 0, name)
+    equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), "no_new_privs and seccomp")
+    for fd in os.listdir(f"/proc/{gateway}/fd"):
+        target = os.readlink(f"/proc/{gateway}/fd/{fd}")
+        check(target.startswith(("socket:", "anon_inode:[eventpoll]")) or (int(fd) < 3 and target == "/dev/null"), f"descriptor {fd} is {target}")
+    os.close(secret)
+    started.terminate()
+    started.communicate()
+
+
+@case
+def a_flood_and_a_full_table_of_descriptors(box):
+    # The gateway's limit of open files, so that it runs out of them before it runs out of connections.
+    with World(box):
+        ended = box.mxc(
+            "run",
+            "--policy",
+            box.policy_file(box.policy(x=names(["pypi.test:1-65535"]))),
+            "--",
+            "python3",
+            "-c",
+            TRY
+            + """
+held = []
+for _ in range(600):
+    try: held.append(socket.create_connection(("pypi.test", 9), 5))
+    except OSError: break
+alive = 0
+for each in held:
+    try:
+        each.settimeout(3); each.sendall(b"x" * 5000)
+        got = b""
+        while len(got) < 5000: got += each.recv(5000) or exit("cut")
+        alive += 1
+    except OSError: pass
+for each in held: each.close()
+time.sleep(0.3)
+print(alive, get("pypi.test")[0])
+""",
+            before=["prlimit", "--nofile=400:400"],
+        ).expect(0)
+        alive, answer = ended.text.split(" ", 1)
+        check(40 <= int(alive) <= 200, f"{alive} connections lived")
+        contains(answer, "port 80", "what is answered after the flood")
+        nothing_left()
 
 
 @case

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "linux_runtime/network/gateway/gateway_filter.h"
 #include "linux_runtime/network/gateway/gateway_server.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/landlock.h"
@@ -127,6 +128,7 @@ Result<std::vector<GatewayEvent>> ParseEvents(std::string_view text) {
   // The host's files, as long as they can be read.
   ResolverFiles files = plan.resolver.valid() ? ReadResolverFiles() : ResolverFiles();
   if (!BecomeNobody(plan, control, parent)) ::_exit(1);
+  if (const int error = KeepToGatewayCalls(); error < 0 && error != -ENOSYS) ::_exit(1);
   GatewayServer server(plan, std::move(files), control);
   const std::string text = Spell(server.Run());
   for (size_t at = 0; at < text.size(); at += kChunk) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,11 +16,20 @@ namespace mxc::network {
 namespace {
 
 constexpr int kOriginalDestination = SO_ORIGINAL_DST;  // the same number in both families
-constexpr size_t kMaxConnections = 16'384, kMaxNameClients = 64, kMaxRefusals = 256, kMaxTraffic = 256;
+constexpr size_t kMostConnections = 16'384, kMostTargets = 16, kMaxNameClients = 64, kMaxRefusals = 256, kMaxTraffic = 256;
 constexpr size_t kMaxQuery = 4096, kMaxForwarded = 256;
 constexpr std::chrono::milliseconds kConnectPatience{30'000}, kQueryPatience{15'000};
 constexpr int kRounds = 64;  // of accept and recv, before others have their turn
 constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, {false, {127, 0, 0, 1}}};
+
+// Two sockets each, and pipes while bytes are on their way. At the limit accept(2) would fail and be tried again at once, for ever.
+size_t ConnectionsPossible() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 256;
+  constexpr size_t kOthers = 256;
+  const size_t all = files.rlim_cur;
+  return std::min(kMostConnections, all > 2 * kOthers ? (all - kOthers) / 3 : all / 8);
+}
 
 std::string DefaultOrigin(const GatewayPlan& plan) {
   if (!plan.rules.empty()) return plan.rules.back().origin;
@@ -46,6 +56,7 @@ Address Mapped(const Address& address) {
 GatewayServer::GatewayServer(const GatewayPlan& plan, ResolverFiles files, int control)
     : plan_(plan),
       control_(control),
+      most_connections_(ConnectionsPossible()),
       resolver_(std::move(files), poller_),
       names_(plan.names, DefaultAllows(plan.rules), DefaultOrigin(plan)) {}
 
@@ -138,7 +149,7 @@ void GatewayServer::Accept(int listener, bool v6) {
     socklen_t size = sizeof to;
     // Where it was meant to go. One that came to the listener itself was meant for nothing.
     if (::getsockopt(client.get(), v6 ? SOL_IPV6 : SOL_IP, kOriginalDestination, &to, &size) != 0 ||
-        connections_.size() >= kMaxConnections) {
+        connections_.size() >= most_connections_) {
       CloseHard(client);
       continue;
     }
@@ -172,7 +183,7 @@ void GatewayServer::AcceptShared(const PortListener& port) {
   for (int round = 0; round < kRounds; ++round) {
     sys::UniqueFd client(::accept4(port.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client.valid()) return;
-    if (connections_.size() >= kMaxConnections) {
+    if (connections_.size() >= most_connections_) {
       CloseHard(client);
       continue;
     }
@@ -198,6 +209,7 @@ void GatewayServer::OnResolved(uint64_t id, const std::string& name, uint16_t po
   Verdict refused;
   for (auto address = addresses.rbegin(); address != addresses.rend(); ++address) {
     Verdict verdict = JudgeAddress(named, *address, port);
+    if (connection.targets.size() == kMostTargets) break;
     if (verdict.allowed) {
       connection.targets.push_back({*address, port, false});
     } else {

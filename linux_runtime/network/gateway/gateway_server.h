@@ -76,6 +76,7 @@ class GatewayServer {
 
   const GatewayPlan& plan_;
   const int control_;
+  const size_t most_connections_;
   Poller poller_;
   PipePool pipes_;
   Resolver resolver_;

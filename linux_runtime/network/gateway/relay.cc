@@ -114,10 +114,14 @@ bool Relay::Pump(Direction& d) {
   }
   // One that isn't watched any more has all that it will ever have, and nobody comes back for what stays.
   const bool watched = d.from == client_.get() ? client_watched_ : server_watched_;
+  d.waits = false;
   for (int round = 0; round < kRounds || !watched; ++round) {
     if (d.filled == 0 && !d.ended) {
       if (!d.pipe.read.valid()) d.pipe = pipes_.Take();
-      if (!d.pipe.read.valid()) return false;
+      if (!d.pipe.read.valid()) {
+        if (!Copy(d)) return false;
+        break;
+      }
       const ssize_t got = Splice(d.from, d.pipe.write.get(), kSpliceBytes);
       if (got < 0 && !WouldBlock()) return false;
       if (got < 0) break;
@@ -139,13 +143,36 @@ bool Relay::Pump(Direction& d) {
   return true;
 }
 
+// Without a pipe, when there are no more descriptors: some bytes, seen first and taken once they are sent.
+bool Relay::Copy(Direction& d) {
+  d.waits = false;
+  for (int round = 0; round < kRounds; ++round) {
+    char bytes[kFirstBytes];
+    const ssize_t got = ::recv(d.from, bytes, sizeof bytes, MSG_PEEK);
+    if (got < 0) return WouldBlock();
+    if (got == 0) {
+      d.ended = true;
+      break;
+    }
+    const ssize_t put = ::send(d.to, bytes, static_cast<size_t>(got), MSG_NOSIGNAL);
+    if (put < 0) {
+      d.waits = WouldBlock();
+      return d.waits;
+    }
+    d.moved += static_cast<uint64_t>(put);
+    if (::recv(d.from, bytes, static_cast<size_t>(put), 0) != put) return false;
+  }
+  return true;
+}
+
 void Relay::Update() {
-  const bool up_waits = up_.filled != 0 || (!inspecting_ && !first_.empty());
+  const bool up_waits = up_.filled != 0 || up_.waits || (!inspecting_ && !first_.empty());
+  const bool down_waits = down_.filled != 0 || down_.waits;
   const auto events = [](bool reads, bool writes) {
     return (reads ? uint32_t{EPOLLIN} : 0) | (writes ? uint32_t{EPOLLOUT} : 0);
   };
-  const uint32_t client = events(!up_.ended && !up_waits, down_.filled != 0);
-  const uint32_t server = events(!down_.ended && down_.filled == 0, up_waits);
+  const uint32_t client = events(!up_.ended && !up_waits, down_waits);
+  const uint32_t server = events(!down_.ended && !down_waits, up_waits);
   if (client_watched_ && client != client_events_) poller_.Change(client_.get(), client_events_ = client);
   if (server_watched_ && server != server_events_) poller_.Change(server_.get(), server_events_ = server);
 }

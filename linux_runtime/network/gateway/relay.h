@@ -48,6 +48,7 @@ class Relay {
     int from = -1, to = -1;
     PipePool::Pipe pipe;
     size_t filled = 0;   // bytes in the pipe
+    bool waits = false;  // for `to` to take more, with nothing in a pipe
     uint64_t moved = 0;  // bytes that arrived
     bool ended = false, shut = false;
   };
@@ -55,6 +56,7 @@ class Relay {
   void Ready(int fd, uint32_t events);
   bool Inspect();           // false: refused, or broken
   bool Pump(Direction& d);  // false: broken
+  bool Copy(Direction& d);
   void Update();
   void Reset();
 

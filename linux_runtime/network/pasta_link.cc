@@ -147,7 +147,10 @@ Result<std::unique_ptr<PastaLink>> PastaLink::Start(int pid, const NetworkNamesp
   if (link->keeper_ == 0) Keep(command, other.get());
 
   pid_t pasta = -1;
-  if (::recv(link->lifeline_.get(), &pasta, sizeof pasta, 0) == sizeof pasta) link->pasta_.reset(sys::PidfdOpen(pasta));
+  if (::recv(link->lifeline_.get(), &pasta, sizeof pasta, 0) == sizeof pasta) {
+    link->pasta_pid_ = pasta;
+    link->pasta_.reset(sys::PidfdOpen(pasta));
+  }
   for (const Clock::time_point late = Clock::now() + kPatience;;) {
     const bool done_v4 = !out_v4 || MXC_TRY(HasDefaultRoute(inside, AF_INET));
     const bool done_v6 = !out_v6 || MXC_TRY(HasDefaultRoute(inside, AF_INET6));

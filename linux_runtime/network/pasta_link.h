@@ -25,6 +25,7 @@ class PastaLink {
   // Ends it. It also ends when this process does.
   ~PastaLink();
 
+  int pid() const { return pasta_pid_; }
   bool no_way_out() const { return keeper_ < 0; }
   // It ended by itself, or somebody ended it: the sandbox has no link any more.
   bool ended() const;
@@ -33,6 +34,7 @@ class PastaLink {
   PastaLink() = default;
   pid_t keeper_ = -1;       // its parent, which ends it when the lifeline is cut
   sys::UniqueFd lifeline_;  // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
+  pid_t pasta_pid_ = -1;
   sys::UniqueFd pasta_;     // its pidfd, for when the keeper was killed
 };
 

@@ -86,6 +86,23 @@ int64_t UnixMicroseconds() {
   return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 
+// Puts processes that work for the sandbox outside of it into its group.
+RunNetwork::Account AccountTo(const Held& held) {
+  if (!held.group) return {};
+  return [&group = *held.group](int pid) -> Result<void> {
+    const std::string text = std::to_string(pid);
+    for (const int fd : group.JoinFds()) {
+      const long written = sys::Write(fd, text.data(), text.size());
+      if (written < 0) return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
+    }
+    if (group.CloneFd() < 0) return {};
+    const sys::UniqueFd procs = MXC_TRY(group.OpenProcs());
+    const long written = sys::Write(procs.get(), text.data(), text.size());
+    if (written < 0) return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
+    return {};
+  };
+}
+
 std::string CgroupLayer(const Held& held) {
   if (!held.group) return "";
   return held.hierarchy->version() == cgroup::Version::kV2 ? "cgroup v2" : "cgroup v1";
@@ -187,11 +204,14 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   }
 
   held.network = MXC_TRY(RunNetwork::Prepare(extension, context.privileged, held.state.path));
-  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach()));
+  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach(AccountTo(held))));
   if (held.group) held.group->CloseJoinFds();
   auto end = [&] {
     sys::PidfdSendSignal(launched.pidfd.get(), SIGKILL);
-    if (held.group) (void)held.group->Kill();
+    if (held.group) {
+      held.network.Collect();  // what the gateway, which is in the group, has to say
+      (void)held.group->Kill();
+    }
   };
   RunResult result;
   result.kept = kept;
@@ -246,10 +266,11 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   result.report.end_unix_us = UnixMicroseconds();
   if (keeper) keeper->Dismiss();
   settle();
+  // Before the group, in which the network's processes are.
+  if (options.describe) held.network.Describe(result.report);
+  held.network.Remove(!outcome.left_running);
   EndGroup(held, options.describe, result.report);
   outcome.Fill(result.report);
-  if (options.describe) held.network.Describe(result.report);
-  held.network.Remove(!result.report.left_running);
   if (keeper) DescribeEvents(keeper->Finish(), held.moved ? held.moved->path() : "", result.report);
   if (outcome.how == supervise::How::kFailedToStart) {
     result.failure = sandbox::StepError(plan, outcome.step, outcome.error);

@@ -43,12 +43,14 @@ struct RunNetwork::Parts {
   network::WaysOut ways;
   bool forward_queries = false;
   network::NameRules names;
+  std::optional<uint64_t> name_sent_bytes;
   network::PortRules ports;
   std::vector<network::PortListener> listeners;  // of the host's, until the gateway has them
   std::optional<network::SandboxRules> rules;
   std::unique_ptr<network::VethNetwork> link;
   std::unique_ptr<network::PastaLink> pasta;
   std::optional<network::Gateway> gateway;
+  std::optional<Result<std::vector<network::GatewayEvent>>> events;  // of the gateway, once it has ended
   sys::UniqueFd netns, userns;
 
   bool needs_rules() const { return ways.link || ways.tcp || ways.names; }
@@ -72,6 +74,7 @@ Result<RunNetwork> RunNetwork::Prepare(const oci::Extension& extension, bool pri
   Parts& parts = *run.parts_;
   parts.privileged = privileged;
   parts.names = extension.names;
+  parts.name_sent_bytes = extension.name_sent_bytes;
   parts.ports = extension.ports;
   parts.forward_queries = extension.names.empty() && network::DefaultAllows(extension.network);
   parts.ways.names = !extension.names.empty() || parts.forward_queries;
@@ -110,6 +113,7 @@ Result<void> RunNetwork::Parts::StartGateway() {
   plan.rules = rules->rules();
   plan.host = rules->host();
   plan.names = names;
+  plan.name_sent_bytes = name_sent_bytes;
   plan.forward_queries = forward_queries;
   plan.ports = std::move(listeners);
   MXC_TRY(network::ListenInside(there(), ways, AllowsV6(plan.rules), ports, plan));
@@ -117,10 +121,13 @@ Result<void> RunNetwork::Parts::StartGateway() {
   return {};
 }
 
-sandbox::AttachNetwork RunNetwork::Attach() const {
+sandbox::AttachNetwork RunNetwork::Attach(Account account) const {
   if (!parts_) return {};
-  return [parts = parts_.get()](int pid) -> Result<void> {
+  return [parts = parts_.get(), account = std::move(account)](int pid) -> Result<void> {
     MXC_TRY_AS("connect the sandbox to the network", parts->Attach(pid));
+    if (!account) return {};
+    if (parts->gateway) MXC_TRY(account(parts->gateway->pid()));
+    if (parts->pasta && !parts->pasta->no_way_out()) MXC_TRY(account(parts->pasta->pid()));
     return {};
   };
 }
@@ -135,6 +142,10 @@ void RunNetwork::Watch(supervise::Loop& loop) const {
     const auto make = [parts] { return network::SocketsInside(parts->there()); };
     if (!parts->gateway->Serve(make)) loop.Forget(control);
   });
+}
+
+void RunNetwork::Collect() const {
+  if (parts_ && parts_->gateway && !parts_->events) parts_->events.emplace(parts_->gateway->Finish());
 }
 
 void RunNetwork::Describe(report::ExitReport& report) const {
@@ -156,12 +167,13 @@ void RunNetwork::Describe(report::ExitReport& report) const {
     report.warnings.push_back("pasta, which carries the sandbox's network, ended early; its connections were cut");
   }
   if (!parts_->gateway) return;
-  Result<std::vector<network::GatewayEvent>> events = parts_->gateway->Finish();
+  Collect();
+  const Result<std::vector<network::GatewayEvent>>& events = *parts_->events;
   if (!events.ok()) {
     report.warnings.push_back(events.error().Describe());
     return;
   }
-  for (network::GatewayEvent& event : *events) {
+  for (const network::GatewayEvent& event : *events) {
     if (event.kind == network::GatewayEvent::Kind::kName) {
       report.names.push_back({event.what, event.count, event.sent, event.received});
     } else {

@@ -4,6 +4,7 @@
 //   names, ports   the gateway (gateway/gateway.h)
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,9 +27,13 @@ class RunNetwork {
   // port of the host's is taken.
   static Result<RunNetwork> Prepare(const oci::Extension& extension, bool privileged, const std::string& state_folder);
 
-  // For Launch. This object stays where it is meanwhile.
-  sandbox::AttachNetwork Attach() const;
+  // For Launch. This object stays where it is meanwhile. account: what puts a process into the sandbox's control group, so that
+  // what the processes of the network use on its behalf is the sandbox's; nothing where there is no group.
+  using Account = std::function<Result<void>(int pid)>;
+  sandbox::AttachNetwork Attach(Account account) const;
   void Watch(supervise::Loop& loop) const;
+  // Ends the gateway and keeps what it has to say, for Describe.
+  void Collect() const;
   // After the program's end. What was refused becomes denials of the report.
   void Describe(report::ExitReport& report) const;
   // everything_died: as VethNetwork's.

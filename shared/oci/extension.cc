@@ -211,6 +211,7 @@ bool ReadOne(Value& value, std::string_view name, const Json& json, Extension& o
   if (name == "named-limits") return ReadLimits(value, json, out.named_limits);
   if (name == "network") return ReadNetwork(value, json, out.network);
   if (name == "names") return ReadLines(value, json, network::ParseNameRule, out.names);
+  if (name == "name-sent-bytes") return value.Read(json, out.name_sent_bytes.emplace());
   if (name == "ports") return ReadLines(value, json, network::ParsePortRule, out.ports);
   if (name == "run") return value.Read(json, out.run_name);
   if (name == "policy-digest") return value.Read(json, out.policy_digest);
@@ -366,6 +367,7 @@ void WriteExtension(const Extension& x, std::map<std::string, std::string>& anno
   if (!x.named_limits.empty()) write("named-limits", WriteStrings(x.named_limits));
   if (!x.network.empty()) write("network", WriteLines(x.network));
   if (!x.names.empty()) write("names", WriteLines(x.names));
+  if (x.name_sent_bytes) write("name-sent-bytes", std::to_string(*x.name_sent_bytes));
   if (!x.ports.empty()) write("ports", WriteLines(x.ports));
   if (!x.run_name.empty()) write("run", WriteString(x.run_name));
   if (!x.policy_digest.empty()) write("policy-digest", WriteString(x.policy_digest));

@@ -101,6 +101,7 @@ constexpr Field<XLinux> kDomains[] = {
     {"allow", [](const Node& node, XLinux& to) { return ReadPatterns(node, to.domains.allow); }},
     {"deny", [](const Node& node, XLinux& to) { return ReadPatterns(node, to.domains.deny); }},
     {"groups", ReadGroups},
+    {"maxSent", [](const Node& node, XLinux& to) { return Store(to.domain_sent_bytes, SizeFrom<1>(node)); }},
 };
 
 constexpr Choice<bool> kInward[] = {{"in", true}, {"out", false}};

@@ -88,7 +88,8 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
        "2:40 /x-linux/domains/allow/1: \"10.0.0.1\" is an address, no domain name | addresses are allowed by "
        "network.egress.allow"},
       {X("\"domains\":{\"alow\":[]}"),
-       "2:23 /x-linux/domains/alow: unknown field \"alow\"; did you mean \"allow\"? | known here: allow, deny, groups"},
+       "2:23 /x-linux/domains/alow: unknown field \"alow\"; did you mean \"allow\"? | known here: allow, deny, groups, "
+       "maxSent"},
       {X("\"domains\":{\"groups\":[\"../x\"]}"),
        "2:33 /x-linux/domains/groups/0: \"../x\" is no name | at most 64 letters, digits, '-', '_' and '.'; the first a "
        "letter, digit or '_'"},

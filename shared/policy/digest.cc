@@ -192,6 +192,10 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
   WriteFlag(json, "egress", *policy.egress == Default::kAllow);
   WriteRules(json, "egressRules", policy.egress_rules);
   WriteRules(json, "nameRules", policy.name_rules);
+  if (policy.name_sent_bytes) {
+    json.Key("nameSentBytes");
+    json.Number(*policy.name_sent_bytes);
+  }
   WriteRules(json, "portRules", policy.port_rules);
   WriteFlag(json, "ingress", *policy.ingress == Default::kAllow);
   WriteFlag(json, "hostLoopback", *policy.host_loopback == Default::kAllow);

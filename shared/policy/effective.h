@@ -61,6 +61,7 @@ struct EffectivePolicy {
   // Compiled. All empty: no network but the sandbox's own loopback.
   network::Ruleset egress_rules;
   network::NameRules name_rules;
+  std::optional<uint64_t> name_sent_bytes;  // the most that may go to one name; absent: no limit
   network::PortRules port_rules;
   Sourced<std::optional<std::string>> proxy;  // runtimeConfig.networkProxy; its port is one of port_rules
 

@@ -102,6 +102,9 @@ Section Protection(const EffectivePolicy& policy) {
     section.facts.push_back(
         {rule.allow ? "name" : "not the name", SpellDomainPattern(rule.pattern), rule.origin});
   }
+  if (policy.name_sent_bytes) {
+    section.facts.push_back({"sent to a name", DescribeBytes(*policy.name_sent_bytes) + " at most", "x-linux.domains"});
+  }
   if (*policy.proxy) Add(section, "proxy", **policy.proxy, policy.proxy);
   for (const network::PortRule& rule : policy.port_rules) {
     const std::string protocol = rule.transport == network::Transport::kUdp ? "udp " : "tcp ";

@@ -184,6 +184,7 @@ struct XLinux {
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;
   Domains domains;
+  std::optional<uint64_t> domain_sent_bytes;  // x-linux.domains.maxSent: the most that may go to one name
   std::vector<std::string> domain_groups;  // x-linux.domains.groups: parts of profiles that allow names
   std::vector<SharedPort> ports;
   bool operator==(const XLinux&) const = default;

@@ -47,6 +47,7 @@ Result<void> ResolveNetwork(const Policy& policy, const ProfileSet& profiles, co
   }
   if (policy.x_linux) {
     effective.name_rules = network::CompileNames(policy.x_linux->domains, name);
+    effective.name_sent_bytes = policy.x_linux->domain_sent_bytes;
     for (const std::string& group : policy.x_linux->domain_groups) {
       AddNames(*MXC_TRY(profiles.FindDomains(group)), caller, effective.name_rules);
     }

@@ -248,6 +248,7 @@ Object WriteXLinux(const XLinux& x) {
   domains.SetList("allow", SpelledPatterns(x.domains.allow));
   domains.SetList("deny", SpelledPatterns(x.domains.deny));
   domains.SetList("groups", x.domain_groups);
+  domains.Set("maxSent", x.domain_sent_bytes);
   object.SetObject("domains", std::move(domains));
   if (!x.ports.empty()) object.SetJson("ports", WriteSharedPorts(x.ports));
   return object;

@@ -110,6 +110,7 @@ XLinux RandomXLinux(Dice& dice) {
     if (dice.Flip()) x.domains.deny.push_back(*ParseDomainPattern(pattern));
   }
   x.domain_groups = dice.List(name);
+  dice.Maybe(x.domain_sent_bytes, size);
   x.ports = dice.List([&] {
     SharedPort port{dice.Flip(), dice.Flip(), {}, static_cast<uint16_t>(dice.From(1, 65535)),
                     static_cast<uint16_t>(dice.From(1, 65535))};
@@ -151,6 +152,7 @@ Policy RandomPolicy(Dice& dice) {
   if (policy.x_linux && policy.network_proxy) {  // the proxy is the only way out
     policy.x_linux->domains = {};
     policy.x_linux->domain_groups.clear();
+    policy.x_linux->domain_sent_bytes.reset();
   }
   return policy;
 }

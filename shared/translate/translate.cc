@@ -256,6 +256,7 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   extension.timeout_ms = *policy.timeout_ms;
   extension.network = policy.egress_rules;
   extension.names = policy.name_rules;
+  extension.name_sent_bytes = policy.name_sent_bytes;
   extension.ports = policy.port_rules;
   extension.run_name = policy.run_name;
   extension.policy_digest = policy.digest;

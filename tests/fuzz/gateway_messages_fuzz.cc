@@ -41,7 +41,9 @@ void Answers(const std::string& bytes) {
 
 void Hellos(const std::string& bytes) {
   const Hello whole = ReadHello(bytes);
-  Must((whole.kind == HelloKind::kNamed) == !whole.name.empty());
+  Must((whole.kind == HelloKind::kNamed) == !whole.name.empty() && whole.size <= bytes.size());
+  (void)ReadSecondHello(bytes);
+  (void)ReadServerHello(bytes);
   for (size_t size = 1; size < bytes.size(); size += 1 + bytes.size() / 16) {
     const Hello part = ReadHello(std::string_view(bytes).substr(0, size));
     Must(part.kind == HelloKind::kPartial || (part.kind == whole.kind && part.name == whole.name));

@@ -327,6 +327,23 @@ class Box:
         return {"mounts": mounts()}
 
 
+def with_tun(box):
+    """Gives every user a /dev/net/tun, in this mount namespace. Skips where pasta, which needs it, is missing."""
+    if not os.path.exists("/usr/bin/pasta"):
+        raise Skip("passt is not installed")
+    folder = box.folder("net")
+    box.mount("-t", "tmpfs", "tun", folder)
+    os.mknod(os.path.join(folder, "tun"), stat.S_IFCHR | 0o666, os.makedev(10, 200))
+    os.chmod(os.path.join(folder, "tun"), 0o666)
+    if not os.path.isdir("/dev/net"):
+        raise Skip("there is no /dev/net")
+    box.mount("--bind", folder, "/dev/net")
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        raise Skip(f"/dev/net/tun: {error}") from None
+
+
 def _run_case(function, caller, only):
     name = f"{function.__name__} ({caller})"
     if only and not re.search(only, name):

@@ -8,7 +8,6 @@ import http.server
 import json
 import os
 import socket
-import stat
 import subprocess
 import sys
 import textwrap
@@ -17,7 +16,7 @@ import time
 import zipfile
 
 sys.dont_write_bytecode = True
-from harness import Skip, case, check, contains, equal, eventually, lacks, main, processes_below  # noqa: E402
+from harness import Skip, case, check, contains, equal, eventually, lacks, main, processes_below, with_tun  # noqa: E402
 
 HOST4, HOST6 = "151.101.0.1", "2a04:4e42::1"
 SERVER4, SERVER6 = "151.101.0.10", "2a04:4e42::10"  # answers on 80, 443 (TLS), 8080 and 22
@@ -170,19 +169,25 @@ class First(socketserver.BaseRequestHandler):
         self.request.recv(100)
 class Echo(socketserver.BaseRequestHandler):
     def handle(self):
-        while data := self.request.recv(65536):
-            self.request.sendall(data)
+        try:
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
+        except OSError:
+            pass  # who sent is gone
 class Tcp(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 1024
 for address in addresses:
     kind = Server6 if ":" in address else Server
-    for port in (80, 8080, 443):
+    for port in (80, 8080, 443, 8443):
         server = kind((address, port), Handler)
-        if port == 443:
+        if port in (443, 8443):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            if port == 8443:  # asks for another hello, since no client's first one has a share of this group
+                context.minimum_version = ssl.TLSVersion.TLSv1_3
+                context.set_ecdh_curve("secp384r1")
             server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
     if kind is Server:
@@ -486,17 +491,31 @@ def tls_must_ask_for_the_name(box):
                 except ssl.SSLWantReadError: pass
                 return outgoing.read()
             good = hello("pypi.test")
+            def retry(second, at_once=b""):
+                with socket.create_connection(("pypi.test", 8443), 8) as client:
+                    try:
+                        client.sendall(good + at_once)
+                        first = client.recv(4096)
+                        if second: client.sendall(second)
+                        return "answer" if client.recv(4096) else "closed"
+                    except OSError as error: return named(error)
             cut = good[:3] + (50).to_bytes(2, "big") + good[5:55] + good[:3] + (len(good) - 55).to_bytes(2, "big") + good[55:]
             print(json.dumps({"same": get("pypi.test", 443)[0], "other": get("pypi.test", 443, sni="www.pypi.test")[0],
                 "foreign": get("pypi.test", 443, sni="evil.test")[0], "none": get("pypi.test", 443, sni="")[0],
                 "in bytes": raw(good, 7), "in records": raw(cut), "lying in bytes": raw(hello("evil.test"), 7), "other port": get("pypi.test", 8080, sni="evil.test", tls=True)[0],
-                "upper": raw(hello("PyPI.test"))}))
+                "upper": raw(hello("PyPI.test")), "alert in front": raw(b"\\x15\\3\\1\\0\\2\\1\\x5a" + hello("evil.test")), "other version": raw(b"\\x16\\0\\1" + hello("evil.test")[3:]),
+                "two hellos at once": raw(good + hello("evil.test")), "retry": get("pypi.test", 8443, tls=True)[0], "lying retry": retry(hello("evil.test")),
+                "lying retry behind others": retry(b"\\x14\\3\\3\\0\\1\\1\\x17\\3\\3\\0\\4abcd" + hello("evil.test")), "lying at once": retry(b"", hello("evil.test"))}))
             """,
             report=report,
         )
         check(got["same"].startswith("port 443"), str(got))
         for passes in ("in bytes", "in records", "upper"):
             equal(got[passes], "answer", passes)
+        check(got["retry"].startswith("port 8443"), str(got))
+        for refused in ("alert in front", "other version", "lying retry", "lying retry behind others", "lying at once"):
+            equal(got[refused], "ECONNRESET", refused)
+        check(got["two hellos at once"] in ("answer", "ECONNRESET"), str(got))
         for refused in ("other", "foreign", "none", "lying in bytes", "other port"):
             check(got[refused] in ("ECONNRESET", "SSLEOFError", "EPIPE"), f"{refused}: {got[refused]}")
         with open(report, encoding="utf-8") as file:
@@ -607,7 +626,7 @@ def bytes_arrive_whole_and_ends_do_too(box):
             import hashlib, threading
             def echo(size, half):
                 with socket.create_connection(("pypi.test", 9), 20) as client:
-                    data, back = os.urandom(size), b""
+                    data, back = (b"x" + os.urandom(size))[:size], b""  # no byte that TLS begins with
                     def send():
                         client.sendall(data)
                         if half: client.shutdown(socket.SHUT_WR)
@@ -633,6 +652,40 @@ def bytes_arrive_whole_and_ends_do_too(box):
         )
         check(all(got), str(got))
         nothing_left()
+
+
+@case
+def what_is_sent_to_a_name_is_capped(box):
+    with World(box):
+        report = box.path("home", "report.json")
+        got = found(
+            box,
+            box.policy(x={"domains": {"allow": ["pypi.test:1-65535", "www.pypi.test:1-65535"], "maxSent": 100_000}}),
+            """
+            def send(name, size):
+                with socket.create_connection((name, 9), 8) as client:
+                    back = 0
+                    try:
+                        client.sendall(os.urandom(size))
+                        while back < size:
+                            got = len(client.recv(65536))
+                            if got == 0: break
+                            back += got
+                        return "whole" if back == size else "closed"
+                    except OSError as error: return named(error)
+            print(json.dumps([send("pypi.test", 60_000), send("pypi.test", 39_000), send("pypi.test", 2_000), send("pypi.test", 1000), send("www.pypi.test", 100_000), send("www.pypi.test", 1), get("pypi.test", 8080)[0]]))
+            """,
+            report=report,
+        )
+        equal(got[:2], ["whole", "whole"], "what the limit allows")
+        check(got[2] in ("ECONNRESET", "EPIPE"), f"more than the limit: {got}")
+        equal(got[4], "whole", "another name, up to the limit")
+        check(got[5] in ("ECONNRESET", "EPIPE", "closed"), f"one byte more: {got}")
+        with open(report, encoding="utf-8") as file:
+            whole = json.load(file)
+        used = {one["name"]: one["sentBytes"] for one in whole["names"]}
+        check(all(sent <= 100_000 for sent in used.values()), str(used))
+        contains(json.dumps(whole["denials"]), "maxSent", "the report")
 
 
 @case(callers=("rootless",))
@@ -682,23 +735,6 @@ def datagram(to, port=443, patience=3):
         client.connect((to, port)); client.send(b"x"); return client.recv(10).decode()
     except OSError as error: return named(error)
 """
-
-
-def with_tun(box):
-    """A /dev/net/tun that everybody may open, in this mount namespace."""
-    if not os.path.exists("/usr/bin/pasta"):
-        raise Skip("passt is not installed")
-    folder = box.folder("net")
-    box.mount("-t", "tmpfs", "tun", folder)
-    os.mknod(os.path.join(folder, "tun"), stat.S_IFCHR | 0o666, os.makedev(10, 200))
-    os.chmod(os.path.join(folder, "tun"), 0o666)
-    if not os.path.isdir("/dev/net"):
-        raise Skip("there is no /dev/net")
-    box.mount("--bind", folder, "/dev/net")
-    try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR))
-    except OSError as error:
-        raise Skip(f"/dev/net/tun: {error}") from None
 
 
 @case
@@ -951,6 +987,11 @@ def the_gateway_has_no_rights(box):
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         equal(int(status[name], 16), 0, name)
     equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), "no_new_privs and seccomp")
+    if box.root:
+        # What it uses is the sandbox's.
+        with open(f"/proc/{gateway}/cgroup", encoding="utf-8") as file:
+            groups = [line.strip() for line in file if f"/mxc-{started.pid}-" in line]
+        check(groups, f"the gateway is in none of the sandbox's groups: {groups}")
     for fd in os.listdir(f"/proc/{gateway}/fd"):
         target = os.readlink(f"/proc/{gateway}/fd/{fd}")
         check(target.startswith(("socket:", "anon_inode:[eventpoll]")) or (int(fd) < 3 and target == "/dev/null"), f"descriptor {fd} is {target}")

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,7 @@ struct GatewayPlan {
   Ruleset rules;
   std::vector<policy::Cidr> host;  // as HostAddresses says
   NameRules names;
+  std::optional<uint64_t> name_sent_bytes;  // the most that may go to one name; more resets its connections
   bool forward_queries = false;  // the host's name servers answer the sandbox's queries; no rule is about names
   // Of the sandbox's network namespace. An invalid one: not wanted, or that family isn't there.
   sys::UniqueFd tcp_v4, tcp_v6;        // where the sandbox's rules redirect to
@@ -62,6 +64,7 @@ class Gateway {
   Gateway& operator=(Gateway&&) = delete;
   ~Gateway();
 
+  int pid() const { return pid_; }
   // For connections that go in the gateway needs sockets of the sandbox's namespace, which it can't enter: it asks for them, by
   // one byte each. Readable when it does.
   int control_fd() const { return control_.get(); }

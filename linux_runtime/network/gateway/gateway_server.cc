@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "linux_runtime/network/gateway/tls_hello.h"
 #include "linux_runtime/sys/unix_socket.h"
 
 namespace mxc::network {
@@ -19,16 +18,21 @@ constexpr int kOriginalDestination = SO_ORIGINAL_DST;  // the same number in bot
 constexpr size_t kMostConnections = 16'384, kMostTargets = 16, kMaxNameClients = 64, kMaxRefusals = 256, kMaxTraffic = 256;
 constexpr size_t kMaxQuery = 4096, kMaxForwarded = 256;
 constexpr std::chrono::milliseconds kConnectPatience{30'000}, kQueryPatience{15'000};
+constexpr int kMostWindow = 4 << 20;  // 40 MiB/s over a way of 100 ms
 constexpr int kRounds = 64;  // of accept and recv, before others have their turn
 constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, {false, {127, 0, 0, 1}}};
 
-// Two sockets each, and pipes while bytes are on their way. At the limit accept(2) would fail and be tried again at once, for ever.
-size_t ConnectionsPossible() {
+// At the limit of open files accept(2) would fail and be tried again at once, for ever. So a quarter of them are for pipes, some
+// for look-ups, and the rest for connections, two each.
+size_t MostFiles() {
   rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 256;
-  constexpr size_t kOthers = 256;
-  const size_t all = files.rlim_cur;
-  return std::min(kMostConnections, all > 2 * kOthers ? (all - kOthers) / 3 : all / 8);
+  return ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 256;
+}
+size_t MostPipes() { return MostFiles() / 8; }
+size_t MostConnections() {
+  constexpr size_t kOthers = 512;
+  const size_t files = MostFiles(), rest = files - files / 4;
+  return std::min(kMostConnections, rest > 2 * kOthers ? (rest - kOthers) / 2 : rest / 6);
 }
 
 std::string DefaultOrigin(const GatewayPlan& plan) {
@@ -56,7 +60,8 @@ Address Mapped(const Address& address) {
 GatewayServer::GatewayServer(const GatewayPlan& plan, ResolverFiles files, int control)
     : plan_(plan),
       control_(control),
-      most_connections_(ConnectionsPossible()),
+      most_connections_(MostConnections()),
+      pipes_(MostPipes()),
       resolver_(std::move(files), poller_),
       names_(plan.names, DefaultAllows(plan.rules), DefaultOrigin(plan)) {}
 
@@ -270,24 +275,23 @@ void GatewayServer::Establish(Connection& connection) {
   const int one = 1;
   ::setsockopt(connection.client.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   ::setsockopt(connection.server.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  Relay::OnFirstBytes look;
+  // What waits in the kernel for a side that doesn't read is the host's memory.
+  for (const int socket : {connection.client.get(), connection.server.get()}) {
+    ::setsockopt(socket, IPPROTO_TCP, TCP_WINDOW_CLAMP, &kMostWindow, sizeof kMostWindow);
+  }
+  std::optional<HelloInspection> inspection;
   if (!connection.name.empty()) {
     if (traffic_.size() < kMaxTraffic || traffic_.contains(connection.name)) ++traffic_[connection.name].connections;
-    look = [this, &connection](std::string_view bytes, bool end) {
-      const Hello hello = ReadHello(bytes);
-      if (hello.kind == HelloKind::kPartial && !end) return Look::kMore;
-      if (hello.kind == HelloKind::kNotTls || (hello.kind == HelloKind::kNamed && hello.name == connection.name)) {
-        return Look::kPass;
-      }
-      if (bytes.empty()) return Look::kPass;  // nothing was said
-      Note(connection.what, hello.kind == HelloKind::kNamed ? "its TLS asks for another name: " + hello.name
-                                                            : "its TLS says no name (SNI)");
-      return Look::kRefuse;
-    };
+    inspection.emplace(connection.name, [this, &connection](const std::string& why) { Note(connection.what, why); });
   }
   connection.relay =
       std::make_unique<Relay>(std::move(connection.client), std::move(connection.server), poller_, pipes_,
-                              std::move(look), [this, id] { Drop(id, false); });
+                              std::move(inspection), [this, id] { Drop(id, false); });
+  if (connection.name.empty() || !plan_.name_sent_bytes) return;
+  uint64_t& left = left_.try_emplace(connection.name, *plan_.name_sent_bytes).first->second;
+  connection.relay->Limit(&left, [this, &connection] {
+    Note("send more to " + connection.name, "x-linux.domains.maxSent is spent");
+  });
 }
 
 void GatewayServer::Refuse(Connection& connection, const std::string& origin) {

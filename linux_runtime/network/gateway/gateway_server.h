@@ -100,6 +100,7 @@ class GatewayServer {
   };
   std::map<std::pair<std::string, std::string>, uint64_t> refusals_;
   std::map<std::string, Traffic> traffic_;  // by name
+  std::map<std::string, uint64_t> left_;    // by name: what may still be sent, where there is a limit
 };
 
 // What the supervisor and the gateway say to each other: one byte, with sockets.

@@ -51,22 +51,56 @@ TEST_CASE("However it is cut, by bytes and into records, the answer is the same 
   for (size_t cut = 1; cut < handshake.size(); ++cut) {
     CAPTURE(cut);
     const Hello hello = ReadHello(Record(handshake.substr(0, cut)) + Record(handshake.substr(cut)) + "more");
+    CHECK(hello.size == handshake.size() + 10);
     CHECK(hello.kind == HelloKind::kNamed);
     CHECK(hello.name == "pypi.org");
   }
 }
 
-TEST_CASE("What isn't TLS is told from it by its first bytes") {
-  for (const char* text : {"GET / HTTP/1.1\r\n", "SSH-2.0-x", "\x15\3\1", "\x16\2", "\x17\3\3"}) {
+TEST_CASE("What isn't TLS is told from it by its first bytes; what some server takes for TLS isn't") {
+  for (const std::string& text : {"GET / HTTP/1.1\r\n"s, "SSH-2.0-x"s, "\x00\x01\x02\x03"s, "\x18\3\3"s, "\x80\x2e\2\3"s}) {
     CHECK(ReadHello(text).kind == HelloKind::kNotTls);
   }
   CHECK(ReadHello("").kind == HelloKind::kPartial);
   CHECK(ReadHello("\x16").kind == HelloKind::kPartial);
+  CHECK(ReadHello("\x80").kind == HelloKind::kPartial);
+  const std::string hello = Record(Handshake(ServerName("evil.org")));
+  // A warning in front, another version, SSL 2's form.
+  CHECK(ReadHello("\x15\3\1\0\2\1\x5a"s + hello).kind == HelloKind::kUnnamed);
+  CHECK(ReadHello("\x14\3\3\0\1\1"s + hello).kind == HelloKind::kUnnamed);
+  CHECK(ReadHello("\x17\3\3\0\1x"s + hello).kind == HelloKind::kUnnamed);
+  CHECK(ReadHello("\x16\0\1"s + hello.substr(3)).name == "evil.org");
+  CHECK(ReadHello("\x80\x2e\1\3\1"s).kind == HelloKind::kUnnamed);
+}
+
+TEST_CASE("After a request for another hello, that one counts, behind what a server passes over") {
+  const std::string hello = Record(Handshake(ServerName("evil.org")));
+  for (const std::string& front : {""s, "\x14\3\3\0\1\1"s, "\x17\3\3\0\4abcd"s, "\x17\3\3\0\4abcd\x14\3\3\0\1\1"s}) {
+    CHECK(ReadSecondHello(front + hello).name == "evil.org");
+    for (size_t size = 0; size < front.size() + hello.size(); ++size) {
+      CHECK(ReadSecondHello((front + hello).substr(0, size)).kind == HelloKind::kPartial);
+    }
+  }
+  CHECK(ReadSecondHello("\x15\3\3\0\2\1\x5a"s + hello).kind == HelloKind::kUnnamed);
+  CHECK(ReadSecondHello(Record("\x10"s + Sized("key exchange", 3))).kind == HelloKind::kUnnamed);
+}
+
+TEST_CASE("A server's request for another hello is told from its hello") {
+  const std::string retry = "\x16\3\3\0\x58\2\0\0\x54\3\3\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91\xC2\xA2\x11\x16"
+                            "\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C"s;
+  CHECK(ReadServerHello(retry) == ServerSays::kRetry);
+  for (size_t size = 0; size < retry.size(); ++size) CHECK(ReadServerHello(retry.substr(0, size)) == ServerSays::kPartial);
+  std::string hello = retry;
+  hello.back() ^= 1;
+  CHECK(ReadServerHello(hello) == ServerSays::kSomething);
+  CHECK(ReadServerHello("\x15\3\3\0\2\2\x28"s) == ServerSays::kSomething);
+  CHECK(ReadServerHello("HTTP/1.1 400 Bad"s) == ServerSays::kSomething);
 }
 
 TEST_CASE("A handshake that isn't a hello, empty records, and one that never ends are no name") {
   CHECK(ReadHello(Record("\2"s + Sized("x", 3))).kind == HelloKind::kUnnamed);
   CHECK(ReadHello(Record("")).kind == HelloKind::kUnnamed);
+  CHECK(ReadHello(Record(Handshake(ServerName("a.org")) + Handshake(ServerName("b.org")))).kind == HelloKind::kUnnamed);
   CHECK(ReadHello(Record("\1\0"s) + "\x15\3\3\0\2xx"s).kind == HelloKind::kUnnamed);
   const std::string endless = "\1\xFF\xFF\xFF"s + std::string(kMaxHello, 'x');
   CHECK(ReadHello(Record(endless.substr(0, 16000)) + Record(endless.substr(16000))).kind == HelloKind::kUnnamed);

@@ -127,7 +127,8 @@ class Writer {
     out_ << "  p.domains = {\n";
     for (const auto& domain : domains) {
       const DomainPattern& pattern = *domain;
-      out_ << "      {{static_cast<DomainMatch>(" << static_cast<int>(pattern.match) << "), " << Literal(pattern.name) << ", ";
+      out_ << "      {{static_cast<DomainMatch>(" << static_cast<int>(pattern.match) << "), " << Literal(pattern.name)
+           << ", ";
       if (pattern.ports) {
         out_ << "PortRange{" << pattern.ports->first << ", " << pattern.ports->last << "}";
       } else {

@@ -60,7 +60,8 @@ Result<void> RunIn(const NetworkNamespace& there, const std::function<void()>& b
   ::sigprocmask(SIG_SETMASK, &every, &before);
   const long pid = sys::Check(::clone(Enter, stack.get() + kStack, CLONE_VM | CLONE_VFORK | CLONE_FILES, &visit));
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return sys::SystemError("make a process to visit the sandbox's network namespace", static_cast<int>(-pid));
+  if (pid < 0)
+    return sys::SystemError("make a process to visit the sandbox's network namespace", static_cast<int>(-pid));
   while (::waitpid(static_cast<pid_t>(pid), nullptr, __WALL) < 0 && errno == EINTR) {
   }
   // Whoever gains rights in a user namespace takes its memory, which is ours, too, from others' sight (ptrace(2)).

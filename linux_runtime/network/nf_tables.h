@@ -42,7 +42,7 @@ class NftRule {
   NftRule& ResetTcp();  // answers with RST; TCP must have been matched
   NftRule& Masquerade();
   NftRule& RedirectTo(uint16_t port);  // of the loopback device, in an output chain; TCP or UDP must have been matched
-  NftRule& Label(uint32_t label);  // for Counters
+  NftRule& Label(uint32_t label);      // for Counters
 
   const std::string& expressions() const { return expressions_; }
   const std::string& label() const { return label_; }

@@ -126,9 +126,10 @@ Result<std::unique_ptr<PastaLink>> PastaLink::Start(int pid, const NetworkNamesp
   }
 
   const std::string proc = "/proc/" + std::to_string(pid) + "/ns/";
-  std::vector<std::string> words = {"pasta", "--foreground", "--quiet", "--config-net", "--no-map-gw", "--tcp-ports", "none",
-                                    "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none", "--ns-ifname", "eth0",
-                                    "--netns", proc + "net", "--userns", proc + "user"};
+  std::vector<std::string> words = {"pasta",       "--foreground", "--quiet",     "--config-net", "--no-map-gw",
+                                    "--tcp-ports", "none",         "--udp-ports", "none",         "--tcp-ns",
+                                    "none",        "--udp-ns",     "none",        "--ns-ifname",  "eth0",
+                                    "--netns",     proc + "net",   "--userns",    proc + "user"};
   if (!out_v6) words.emplace_back("--ipv4-only");
   if (!out_v4) words.emplace_back("--ipv6-only");
   const sys::UniqueFd errors(::memfd_create("pasta", MFD_CLOEXEC));

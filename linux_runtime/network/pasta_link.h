@@ -32,10 +32,11 @@ class PastaLink {
 
  private:
   PastaLink() = default;
-  pid_t keeper_ = -1;       // its parent, which ends it when the lifeline is cut
-  sys::UniqueFd lifeline_;  // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
+  pid_t keeper_ = -1;  // its parent, which ends it when the lifeline is cut
+  sys::UniqueFd
+      lifeline_;  // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
   pid_t pasta_pid_ = -1;
-  sys::UniqueFd pasta_;     // its pidfd, for when the keeper was killed
+  sys::UniqueFd pasta_;  // its pidfd, for when the keeper was killed
 };
 
 }  // namespace mxc::network

@@ -26,16 +26,16 @@ inline constexpr uint16_t kLogGroup = 0x6D78;  // refused packets, for DenialLog
 
 // What a refused packet is labelled and logged with when no rule of the policy is behind it.
 inline constexpr uint32_t kLabelIngress = 0xFFFFFFFF;
-inline constexpr uint32_t kLabelOptions = 0xFFFFFFFE;   // IPv4 options, which can name other routers
+inline constexpr uint32_t kLabelOptions = 0xFFFFFFFE;  // IPv4 options, which can name other routers
 
 inline constexpr uint32_t kLabelNamePool = 0xFFFFFFFD;  // something else than TCP to a name
 
 // How a sandbox's packets get out.
 struct WaysOut {
-  bool link = false;   // over a link, as the rules let them
+  bool link = false;             // over a link, as the rules let them
   bool asks_neighbours = false;  // whose other end has to be found by neighbour discovery
-  bool tcp = false;    // there is no link: TCP that the rules allow is handed to the gateway
-  bool names = false;  // TCP to the addresses that names have inside is handed to the gateway
+  bool tcp = false;              // there is no link: TCP that the rules allow is handed to the gateway
+  bool names = false;            // TCP to the addresses that names have inside is handed to the gateway
 };
 
 // Labels of the other refusing rules are their indexes in `rules`, which may be empty. host: as HostAddresses says.

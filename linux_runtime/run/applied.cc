@@ -105,8 +105,8 @@ std::vector<Applied> AppliedFields(const oci::Spec& spec, const oci::Extension& 
   if ((plan.namespaces & CLONE_NEWNET) != 0) {
     const bool rules = !extension.network.empty(), names = !extension.names.empty();
     for (const char* field : {"/network/egress/default", "/network/ingress/default", "/network/ingress/hostLoopback"}) {
-      table.Enforced(field, rules || names ? std::vector<std::string>{"netns", "nftables"}
-                                           : std::vector<std::string>{"netns"});
+      table.Enforced(
+          field, rules || names ? std::vector<std::string>{"netns", "nftables"} : std::vector<std::string>{"netns"});
     }
     if (rules) {
       for (const char* field : {"/network/egress/allow", "/network/egress/deny"}) table.Enforced(field, {"nftables"});

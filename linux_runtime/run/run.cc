@@ -93,12 +93,14 @@ RunNetwork::Account AccountTo(const Held& held) {
     const std::string text = std::to_string(pid);
     for (const int fd : group.JoinFds()) {
       const long written = sys::Write(fd, text.data(), text.size());
-      if (written < 0) return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
+      if (written < 0)
+        return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
     }
     if (group.CloneFd() < 0) return {};
     const sys::UniqueFd procs = MXC_TRY(group.OpenProcs());
     const long written = sys::Write(procs.get(), text.data(), text.size());
-    if (written < 0) return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
+    if (written < 0)
+      return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
     return {};
   };
 }

@@ -135,7 +135,8 @@ sandbox::AttachNetwork RunNetwork::Attach(Account account) const {
 void RunNetwork::Watch(supervise::Loop& loop) const {
   if (!parts_) return;
   Parts* parts = parts_.get();
-  if (parts->rules->log_fd() >= 0) loop.Watch(parts->rules->log_fd(), POLLIN, [parts](short) { parts->rules->OnLog(); });
+  if (parts->rules->log_fd() >= 0)
+    loop.Watch(parts->rules->log_fd(), POLLIN, [parts](short) { parts->rules->OnLog(); });
   if (!parts->gateway) return;
   const int control = parts->gateway->control_fd();
   loop.Watch(control, POLLIN, [parts, control, &loop](short) {

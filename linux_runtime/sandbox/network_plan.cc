@@ -17,7 +17,8 @@ Result<void> PlanNetwork(Plan& plan, const oci::Extension& extension, const Plan
                   "take the annotation out and let the engine make the network, or use mxc run");
   }
   for (const network::PortRule& rule : extension.ports) {
-    if (rule.transport != network::Transport::kTcp) return refuse("only ports of TCP can be shared", "take the rule out");
+    if (rule.transport != network::Transport::kTcp)
+      return refuse("only ports of TCP can be shared", "take the rule out");
   }
   if ((plan.namespaces & CLONE_NEWNET) == 0) {
     return refuse("the rules need a network namespace of the sandbox's own", "add it to linux.namespaces");

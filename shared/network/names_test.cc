@@ -17,7 +17,8 @@ std::string Decided(const NameRules& rules, std::optional<size_t> index) {
 }
 
 TEST_CASE("What is denied wins, on every port unless it names one; what is allowed means 80 and 443") {
-  const NameRules rules = Rules({"**.evil.org", "upload.pypi.org:443"}, {"*.pypi.org", "github.com:22", "pypi.org:1-9"});
+  const NameRules rules =
+      Rules({"**.evil.org", "upload.pypi.org:443"}, {"*.pypi.org", "github.com:22", "pypi.org:1-9"});
   CHECK(Decided(rules, DecideName(rules, "pypi.org", 443)) == "nothing");
   CHECK(Decided(rules, DecideName(rules, "www.pypi.org", 443)) == "allow *.pypi.org p#/x-linux/domains/allow/0");
   CHECK(Decided(rules, DecideName(rules, "www.pypi.org", 80)) == "allow *.pypi.org p#/x-linux/domains/allow/0");
@@ -41,8 +42,8 @@ TEST_CASE("A look-up is answered when some port could be allowed") {
 }
 
 TEST_CASE("Lines are read again, and nothing else is") {
-  for (const char* line : {"allow pypi.org p.json#/x-linux/domains/allow/0", "deny **.a-b.org:1-9 a name with spaces.json#/0",
-                           "allow *.x:22 "}) {
+  for (const char* line : {"allow pypi.org p.json#/x-linux/domains/allow/0",
+                           "deny **.a-b.org:1-9 a name with spaces.json#/0", "allow *.x:22 "}) {
     CAPTURE(line);
     const Result<NameRule> rule = ParseNameRule(line);
     REQUIRE(rule.ok());

@@ -12,9 +12,12 @@ namespace {
 using policy::Cidr;
 
 constexpr Cidr kLoopbackV4{false, {127}, 8};
-constexpr Cidr kLocalhost[] = {{false, {127, 0, 0, 1}, 32}, {true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128}};
+constexpr Cidr kLocalhost[] = {{false, {127, 0, 0, 1}, 32},
+                               {true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128}};
 
-bool IsLoopback(const Cidr& address) { return address.v6 ? kLocalhost[1].Contains(address) : kLoopbackV4.Contains(address); }
+bool IsLoopback(const Cidr& address) {
+  return address.v6 ? kLocalhost[1].Contains(address) : kLoopbackV4.Contains(address);
+}
 
 Result<std::vector<Cidr>> AddressesOf(const policy::SharedPort& port) {
   if (!port.host_address) return std::vector<Cidr>(std::begin(kLocalhost), std::end(kLocalhost));
@@ -41,7 +44,8 @@ PortRules ProxyRules(const std::string& url, const std::string& origin) {
   const std::string_view digits = std::string_view(url).substr(colon + 1, url.find('/', colon) - colon - 1);
   const uint16_t port = PortOf(digits).value_or(0);
   PortRules rules;
-  if (url.find("[::1]") == std::string::npos) rules.push_back({false, Transport::kTcp, kLocalhost[0], port, port, origin});
+  if (url.find("[::1]") == std::string::npos)
+    rules.push_back({false, Transport::kTcp, kLocalhost[0], port, port, origin});
   if (url.find("127.0.0.1") == std::string::npos) {
     rules.push_back({false, Transport::kTcp, kLocalhost[1], port, port, origin});
   }
@@ -61,8 +65,9 @@ Result<PortRules> CompilePorts(const policy::Policy& policy,
     const policy::SharedPort& port = policy.x_linux->ports[i];
     const std::string pointer = "/x-linux/ports/" + std::to_string(i);
     for (const Cidr& address : MXC_TRY(AddressesOf(port))) {
-      PortRule rule{port.inward, port.udp ? Transport::kUdp : Transport::kTcp, address, port.host_port,
-                    port.container_port, name(pointer)};
+      PortRule rule{
+          port.inward,  port.udp ? Transport::kUdp : Transport::kTcp, address, port.host_port, port.container_port,
+          name(pointer)};
       MXC_TRY(CheckAllowed(policy.network, rule, pointer));
       rules.push_back(std::move(rule));
     }

@@ -51,8 +51,9 @@ TEST_CASE("An address that other machines reach needs network.ingress.default") 
 
 TEST_CASE("A proxy of the host's is a port of the sandbox's") {
   for (const auto& [url, lines] :
-       {std::pair{"http://localhost:8080", "out tcp 127.0.0.1/32 8080 8080 p#/runtimeConfig/networkProxy\n"
-                                           "out tcp ::1/128 8080 8080 p#/runtimeConfig/networkProxy\n"},
+       {std::pair{"http://localhost:8080",
+                  "out tcp 127.0.0.1/32 8080 8080 p#/runtimeConfig/networkProxy\n"
+                  "out tcp ::1/128 8080 8080 p#/runtimeConfig/networkProxy\n"},
         {"https://127.0.0.1:443/", "out tcp 127.0.0.1/32 443 443 p#/runtimeConfig/networkProxy\n"},
         {"http://[::1]:3128", "out tcp ::1/128 3128 3128 p#/runtimeConfig/networkProxy\n"}}) {
     policy::Policy policy;
@@ -70,8 +71,8 @@ TEST_CASE("Lines are read again, and nothing else is") {
   }
   for (const char* line :
        {"", "in", "up tcp 127.0.0.1/32 1 1 x", "in icmp 127.0.0.1/32 1 1 x", "in tcp 127.0.0.0/8 1 1 x",
-        "in tcp 127.0.0.1 1 1 x", "in tcp 127.0.0.1/32 0 1 x", "in tcp 127.0.0.1/32 1 0 x", "in tcp 127.0.0.1/32 65536 1 x",
-        "in tcp 127.0.0.1/32 1", "out any ::1/128 1 1 x"}) {
+        "in tcp 127.0.0.1 1 1 x", "in tcp 127.0.0.1/32 0 1 x", "in tcp 127.0.0.1/32 1 0 x",
+        "in tcp 127.0.0.1/32 65536 1 x", "in tcp 127.0.0.1/32 1", "out any ::1/128 1 1 x"}) {
     CAPTURE(line);
     CHECK_FALSE(ParsePortRule(line).ok());
   }

@@ -69,12 +69,12 @@ struct Extension {
   std::vector<std::string> named_limits;
   // dev.mxc.network: the egress rules, a line each (network::Spell). Empty: no network but the loopback device.
   network::Ruleset network;
-  network::NameRules names;  // dev.mxc.names: which names may be connected to, a line each
+  network::NameRules names;                 // dev.mxc.names: which names may be connected to, a line each
   std::optional<uint64_t> name_sent_bytes;  // dev.mxc.name-sent-bytes: the most that may go to one name
-  network::PortRules ports;  // dev.mxc.ports: what is shared with the host's ports, a line each
-  std::string run_name;       // dev.mxc.run
-  std::string policy_digest;  // dev.mxc.policy-digest: "sha256:…"
-  std::string profile;        // dev.mxc.profile
+  network::PortRules ports;                 // dev.mxc.ports: what is shared with the host's ports, a line each
+  std::string run_name;                     // dev.mxc.run
+  std::string policy_digest;                // dev.mxc.policy-digest: "sha256:…"
+  std::string profile;                      // dev.mxc.profile
 
   bool operator==(const Extension&) const = default;
   bool any() const {

@@ -127,7 +127,7 @@ Result<void> CheckProxy(const Node& root, const Policy& policy) {
   if (!policy.network_proxy) return {};
   const Network& network = policy.network;
   const bool names = policy.x_linux && (!policy.x_linux->domains.empty() || !policy.x_linux->domain_groups.empty() ||
-                                      policy.x_linux->domain_sent_bytes);
+                                        policy.x_linux->domain_sent_bytes);
   const bool rules = network.egress == Default::kAllow || !network.egress_allow.empty() || !network.egress_deny.empty();
   if (!rules && !names) return {};
   const Node config(root, *FindMember(root, "runtimeConfig"));

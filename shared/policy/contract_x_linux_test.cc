@@ -91,14 +91,16 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
        "2:23 /x-linux/domains/alow: unknown field \"alow\"; did you mean \"allow\"? | known here: allow, deny, groups, "
        "maxSent"},
       {X("\"domains\":{\"groups\":[\"../x\"]}"),
-       "2:33 /x-linux/domains/groups/0: \"../x\" is no name | at most 64 letters, digits, '-', '_' and '.'; the first a "
+       "2:33 /x-linux/domains/groups/0: \"../x\" is no name | at most 64 letters, digits, '-', '_' and '.'; the first "
+       "a "
        "letter, digit or '_'"},
       {X("\"ports\":[{\"hostPort\":1}]"),
        "2:21 /x-linux/ports/0/containerPort: required field \"containerPort\" is missing"},
       {X("\"ports\":[{\"containerPort\":0}]"),
        "2:38 /x-linux/ports/0/containerPort: expected a whole number from 1 to 65535, found the number 0"},
       {X("\"ports\":[{\"containerPort\":1,\"hostAddress\":\"10.0.0.0/8\"}]"),
-       "2:54 /x-linux/ports/0/hostAddress: \"10.0.0.0/8\" is a range, and only an address can be bound or connected to"},
+       "2:54 /x-linux/ports/0/hostAddress: \"10.0.0.0/8\" is a range, and only an address can be bound or connected "
+       "to"},
       {X("\"ports\":[{\"containerPort\":1,\"hostAddress\":\"localhost\"}]"),
        "2:54 /x-linux/ports/0/hostAddress: \"localhost\" is no IP address or CIDR range | write \"192.0.2.0/24\" or "
        "\"2001:db8::/32\"; host names are not resolved"},

@@ -99,8 +99,7 @@ Section Protection(const EffectivePolicy& policy) {
   Section section{"protection", {}};
   Add(section, "egress", Spelled(*policy.egress), policy.egress);
   for (const network::NameRule& rule : policy.name_rules) {
-    section.facts.push_back(
-        {rule.allow ? "name" : "not the name", SpellDomainPattern(rule.pattern), rule.origin});
+    section.facts.push_back({rule.allow ? "name" : "not the name", SpellDomainPattern(rule.pattern), rule.origin});
   }
   if (policy.name_sent_bytes) {
     section.facts.push_back({"sent to a name", DescribeBytes(*policy.name_sent_bytes) + " at most", "x-linux.domains"});

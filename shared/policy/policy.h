@@ -159,7 +159,8 @@ struct ConditionalPath {
 
 // A port that the sandbox and its host share (x-linux.ports).
 struct SharedPort {
-  bool inward = true;  // direction "in": the host's port leads into the sandbox; "out": the sandbox's leads to the host's
+  bool inward =
+      true;  // direction "in": the host's port leads into the sandbox; "out": the sandbox's leads to the host's
   bool udp = false;
   std::optional<std::string> host_address;  // absent: 127.0.0.1 and ::1
   uint16_t host_port = 0;                   // absent in the document: as container_port
@@ -185,7 +186,7 @@ struct XLinux {
   std::optional<std::string> hostname;
   Domains domains;
   std::optional<uint64_t> domain_sent_bytes;  // x-linux.domains.maxSent: the most that may go to one name
-  std::vector<std::string> domain_groups;  // x-linux.domains.groups: parts of profiles that allow names
+  std::vector<std::string> domain_groups;     // x-linux.domains.groups: parts of profiles that allow names
   std::vector<SharedPort> ports;
   bool operator==(const XLinux&) const = default;
 };

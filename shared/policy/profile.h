@@ -34,8 +34,9 @@ struct Profile {
   std::vector<Sourced<std::string>> env_pass;     // names
   std::vector<Sourced<std::string>> env_threads;  // names that get the number of processors of the cpu limit
 
-  std::vector<Sourced<DomainPattern>> domains;    // names that may be connected to
-  std::vector<Sourced<std::string>> hosts_of;     // "pip", "npm", "cargo", "apt": and the hosts that its configuration names
+  std::vector<Sourced<DomainPattern>> domains;  // names that may be connected to
+  std::vector<Sourced<std::string>>
+      hosts_of;  // "pip", "npm", "cargo", "apt": and the hosts that its configuration names
 
   // After ProfileSet::Add all are set, from the default profile where the profile says nothing.
   Resources resources;

@@ -13,13 +13,15 @@ namespace {
 
 // Of a group, or of the profile.
 void AddNames(const Profile& from, const Caller& caller, network::NameRules& rules) {
-  for (const auto& domain : from.domains) rules.push_back({true, *domain, domain.origin.name + "#" + domain.origin.pointer});
+  for (const auto& domain : from.domains)
+    rules.push_back({true, *domain, domain.origin.name + "#" + domain.origin.pointer});
   for (const auto& tool : from.hosts_of) {
     if (!caller.configured_hosts) continue;
     for (const std::string& host : caller.configured_hosts(*tool)) {
       Result<DomainPattern> pattern = ParseDomainPattern(host);
       if (!pattern.ok()) continue;  // an address, which names can't lead to
-      rules.push_back({true, *std::move(pattern), *tool + "'s configuration, by " + tool.origin.name + "#" + tool.origin.pointer});
+      rules.push_back(
+          {true, *std::move(pattern), *tool + "'s configuration, by " + tool.origin.name + "#" + tool.origin.pointer});
     }
   }
 }
@@ -31,8 +33,8 @@ Result<void> ResolveNetwork(const Policy& policy, const ProfileSet& profiles, co
   const Origin builtin{Layer::kBuiltin, "mxc", "", 0};
   const auto is_named = [&](const char* pointer) { return policy.positions.contains(pointer); };
   const auto side = [&](Default value, const char* pointer) {
-    return Sourced<Default>{
-        value, is_named(pointer) || value != Default::kDeny ? PolicyOrigin(policy, pointer) : builtin};
+    return Sourced<Default>{value,
+                            is_named(pointer) || value != Default::kDeny ? PolicyOrigin(policy, pointer) : builtin};
   };
   effective.egress = side(policy.network.egress, "/network/egress/default");
   effective.ingress = side(policy.network.ingress, "/network/ingress/default");

@@ -281,7 +281,8 @@ TEST_CASE("Names: what the policy says, its groups, and what tools are configure
     return tool == "pip" ? std::vector<std::string>{"mirror.example:8443", "10.0.0.1"} : std::vector<std::string>();
   };
   auto policy = ResolveText(
-      R"("x-linux":{"domains":{"allow":["a.example"],"deny":["b.example"],"groups":["pytorch","pypi","npm"]}})", {}, caller);
+      R"("x-linux":{"domains":{"allow":["a.example"],"deny":["b.example"],"groups":["pytorch","pypi","npm"]}})", {},
+      caller);
   REQUIRE(policy.ok());
   CHECK(NamesOf(*policy) ==
         "deny b.example p.json#/x-linux/domains/deny/0\n"
@@ -317,7 +318,8 @@ TEST_CASE("A profile's names are a default, which a policy that says deny, or ha
 }
 
 TEST_CASE("A floor that forbids egress forbids names and the proxy") {
-  const std::vector<std::pair<std::string, std::string>> floor = {{"/etc/mxc/policy.d/a.yaml", "floor: 1\nforbid: [egress]\n"}};
+  const std::vector<std::pair<std::string, std::string>> floor = {
+      {"/etc/mxc/policy.d/a.yaml", "floor: 1\nforbid: [egress]\n"}};
   CHECK(ResolveText("", floor).ok());
   CHECK_FALSE(ResolveText(R"("x-linux":{"domains":{"allow":["a.example"]}})", floor).ok());
   CHECK_FALSE(ResolveText(R"("x-linux":{"profile":"pip-install"})", floor).ok());

@@ -229,7 +229,8 @@ void WhyName(const EffectivePolicy& policy, const NamedPort& to, Answer& answer)
   const std::optional<size_t> index = network::DecideName(policy.name_rules, to.name, to.port);
   if (index && policy.name_rules[*index].allow) {
     answer.verdict = Verdict::kConditional;
-    answer.how = "ECONNRESET if the name leads to an address that isn't public or is denied, or TLS asks for another name";
+    answer.how =
+        "ECONNRESET if the name leads to an address that isn't public or is denied, or TLS asks for another name";
     answer.rule = network::Spell(policy.name_rules[*index]);
     answer.origin = policy.name_rules[*index].origin;
     answer.remedy = "if the address isn't public, allow it by itself in network.egress.allow";

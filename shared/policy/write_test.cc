@@ -112,7 +112,10 @@ XLinux RandomXLinux(Dice& dice) {
   x.domain_groups = dice.List(name);
   dice.Maybe(x.domain_sent_bytes, size);
   x.ports = dice.List([&] {
-    SharedPort port{dice.Flip(), dice.Flip(), {}, static_cast<uint16_t>(dice.From(1, 65535)),
+    SharedPort port{dice.Flip(),
+                    dice.Flip(),
+                    {},
+                    static_cast<uint16_t>(dice.From(1, 65535)),
                     static_cast<uint16_t>(dice.From(1, 65535))};
     if (dice.Flip()) port.host_address = std::string(dice.Flip() ? "127.0.0.1" : "::");
     return port;

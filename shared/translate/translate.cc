@@ -49,17 +49,20 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
     return Unsupported(
         policy.egress,
         "/network/egress: " + rule.origin + ": without root only TCP can be let out here: " + facts.link_missing,
-        "name the protocol: \"ports\": [{\"protocol\": \"tcp\"}], use x-linux.domains, see `mxc doctor`, or run as root");
+        "name the protocol: \"ports\": [{\"protocol\": \"tcp\"}], use x-linux.domains, see `mxc doctor`, or run as "
+        "root");
   }
   if (policy.port_rules.empty()) {
-    constexpr char kWhichPorts[] = "name the ports: {\"x-linux\": {\"ports\": [{\"containerPort\": 8080}]}}, or set it to \"deny\"";
+    constexpr char kWhichPorts[] =
+        "name the ports: {\"x-linux\": {\"ports\": [{\"containerPort\": 8080}]}}, or set it to \"deny\"";
     if (*policy.ingress == policy::Default::kAllow) {
       return Unsupported(policy.ingress, "/network/ingress/default: allow: a port is only reachable where it is shared",
                          kWhichPorts);
     }
     if (*policy.host_loopback == policy::Default::kAllow) {
       return Unsupported(policy.host_loopback,
-                         "/network/ingress/hostLoopback: allow: a port is only reachable where it is shared", kWhichPorts);
+                         "/network/ingress/hostLoopback: allow: a port is only reachable where it is shared",
+                         kWhichPorts);
     }
   }
   for (const network::PortRule& rule : policy.port_rules) {

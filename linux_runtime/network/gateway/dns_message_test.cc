@@ -75,7 +75,8 @@ TEST_CASE("A name that no host has is read as none") {
 TEST_CASE("Aliases are followed within one message, and addresses of other owners are nobody's") {
   const std::string head = Header('\x81', '\x80', 1, 3) + kQuestion;
   const std::string owner = "\xc0\x0c"s;
-  const std::string message = head + Record(owner, 5, Wire("cdn.example")) + Record(Wire("other.example"), 1, "\1\2\3\4"s) +
+  const std::string message = head + Record(owner, 5, Wire("cdn.example")) +
+                              Record(Wire("other.example"), 1, "\1\2\3\4"s) +
                               Record(Wire("CDN.example"), 1, "\5\6\7\x08"s);
   const auto response = ParseResponse(message, kId, "pypi.org", kTypeA);
   REQUIRE(response);
@@ -90,7 +91,8 @@ TEST_CASE("What answers something else is no answer") {
   CHECK_FALSE(ParseResponse(good, kId, "pypi.org", kTypeAaaa));
   CHECK_FALSE(ParseResponse(Header(1, 0, 1, 0) + kQuestion, kId, "pypi.org", kTypeA));
   // Addresses of a wrong size, names that lead in a circle.
-  CHECK(ParseResponse(Header('\x81', '\x80', 1, 1) + kQuestion + Record("\xc0\x0c"s, 1, "\1\2\3"s), kId, "pypi.org", kTypeA)
+  CHECK(ParseResponse(Header('\x81', '\x80', 1, 1) + kQuestion + Record("\xc0\x0c"s, 1, "\1\2\3"s), kId, "pypi.org",
+                      kTypeA)
             ->addresses.empty());
   const std::string circle = Header('\x81', '\x80', 1, 1) + kQuestion + Record("\xc0\x0c"s, 5, "\xc0\x0c"s);
   CHECK(ParseResponse(circle, kId, "pypi.org", kTypeA)->addresses.empty());

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -170,11 +171,14 @@ Result<std::vector<GatewayEvent>> Gateway::Finish() {
   std::string text;
   if (sys::SendMessage(control_.get(), {&kFinish, 1}) > 0) {
     std::string chunk(kChunk, '\0');
-    std::vector<sys::UniqueFd> none;
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point late = Clock::now() + std::chrono::milliseconds(kPatienceMs);
     while (text.size() < kMostEventBytes) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(late - Clock::now()).count();
       pollfd ready{control_.get(), POLLIN, 0};
-      if (::poll(&ready, 1, kPatienceMs) <= 0) break;
-      const long got = sys::ReceiveMessage(control_.get(), chunk, none);
+      if (left <= 0 || ::poll(&ready, 1, static_cast<int>(left)) <= 0) break;
+      std::vector<sys::UniqueFd> unwanted;  // closed with every message
+      const long got = sys::ReceiveMessage(control_.get(), chunk, unwanted);
       if (got == -EAGAIN || got == -EINTR) continue;
       if (got <= 0) break;
       // What it asked before it heard of the end is not answered.

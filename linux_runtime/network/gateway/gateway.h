@@ -28,7 +28,7 @@ namespace mxc::network {
 struct PortListener {
   sys::UniqueFd socket;
   bool inward = false;
-  uint16_t port = 0;                              // of the sandbox's
+  uint16_t port = 0;                                  // of the sandbox's
   std::vector<std::pair<policy::Cidr, uint16_t>> to;  // outward: one after the other is tried
   std::string origin;
 };
@@ -41,7 +41,7 @@ struct GatewayPlan {
   std::optional<uint64_t> name_sent_bytes;  // the most that may go to one name; more resets its connections
   bool forward_queries = false;  // the host's name servers answer the sandbox's queries; no rule is about names
   // Of the sandbox's network namespace. An invalid one: not wanted, or that family isn't there.
-  sys::UniqueFd tcp_v4, tcp_v6;        // where the sandbox's rules redirect to
+  sys::UniqueFd tcp_v4, tcp_v6;  // where the sandbox's rules redirect to
   sys::UniqueFd resolver, resolver_tcp;
   std::vector<PortListener> ports;
 };
@@ -50,9 +50,9 @@ struct GatewayPlan {
 struct GatewayEvent {
   enum class Kind : uint8_t { kRefused, kName };
   Kind kind = Kind::kRefused;
-  std::string what;    // "connect to 10.0.0.1:443", "look up example.org"; kName: the name
-  std::string origin;  // which rule
-  uint64_t count = 0;  // kName: connections
+  std::string what;                 // "connect to 10.0.0.1:443", "look up example.org"; kName: the name
+  std::string origin;               // which rule
+  uint64_t count = 0;               // kName: connections
   uint64_t sent = 0, received = 0;  // kName: bytes
 };
 

@@ -27,8 +27,8 @@ constexpr uint32_t kOnlyHere[] = {SYS_exit_group};
 
 constexpr uint32_t kCalls[] = {
     // connections
-    SYS_accept4, SYS_connect, SYS_getsockopt, SYS_recvfrom, SYS_recvmsg, SYS_sendmsg,
-    SYS_sendto, SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_splice, SYS_pipe2, SYS_fcntl, SYS_close, SYS_read, SYS_write,
+    SYS_accept4, SYS_connect, SYS_getsockopt, SYS_recvfrom, SYS_recvmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
+    SYS_shutdown, SYS_socket, SYS_splice, SYS_pipe2, SYS_fcntl, SYS_close, SYS_read, SYS_write,
     // waiting
     SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_clock_gettime, SYS_restart_syscall, SYS_rt_sigreturn,
     // memory, the C library, the end

@@ -15,12 +15,14 @@ namespace mxc::network {
 namespace {
 
 constexpr int kOriginalDestination = SO_ORIGINAL_DST;  // the same number in both families
-constexpr size_t kMostConnections = 16'384, kMostTargets = 16, kMaxNameClients = 64, kMaxRefusals = 256, kMaxTraffic = 256;
+constexpr size_t kMostConnections = 16'384, kMostTargets = 16, kMaxNameClients = 64, kMaxRefusals = 256,
+                 kMaxTraffic = 256;
 constexpr size_t kMaxQuery = 4096, kMaxForwarded = 256;
 constexpr std::chrono::milliseconds kConnectPatience{30'000}, kQueryPatience{15'000};
 constexpr int kMostWindow = 4 << 20;  // 40 MiB/s over a way of 100 ms
-constexpr int kRounds = 64;  // of accept and recv, before others have their turn
-constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, {false, {127, 0, 0, 1}}};
+constexpr int kRounds = 64;           // of accept and recv, before others have their turn
+constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
+                                       {false, {127, 0, 0, 1}}};
 
 // At the limit of open files accept(2) would fail and be tried again at once, for ever. So a quarter of them are for pipes, some
 // for look-ups, and the rest for connections, two each.
@@ -132,7 +134,8 @@ GatewayServer::Verdict GatewayServer::JudgeAddress(bool named, const Address& ad
     return {false, DefaultOrigin(plan_)};
   }
   if (IsHost(address)) return {false, "the name leads to this host, which only a rule for that address opens"};
-  if (IsSpecial(address)) return {false, "the name leads to an address that isn't public, which only a rule for it opens"};
+  if (IsSpecial(address))
+    return {false, "the name leads to an address that isn't public, which only a rule for it opens"};
   return {true, ""};
 }
 
@@ -251,7 +254,8 @@ void GatewayServer::ConnectTo(Connection& connection, const Target& target) {
     connection.server.reset(::socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!connection.server.valid()) return ConnectNext(connection);
   }
-  if (::connect(connection.server.get(), reinterpret_cast<const sockaddr*>(&to), size) == 0) return Establish(connection);
+  if (::connect(connection.server.get(), reinterpret_cast<const sockaddr*>(&to), size) == 0)
+    return Establish(connection);
   if (errno != EINPROGRESS) return ConnectNext(connection);
   const uint64_t id = connection.id;
   poller_.Add(connection.server.get(), EPOLLOUT, [this, id](uint32_t) {
@@ -284,14 +288,12 @@ void GatewayServer::Establish(Connection& connection) {
     if (traffic_.size() < kMaxTraffic || traffic_.contains(connection.name)) ++traffic_[connection.name].connections;
     inspection.emplace(connection.name, [this, &connection](const std::string& why) { Note(connection.what, why); });
   }
-  connection.relay =
-      std::make_unique<Relay>(std::move(connection.client), std::move(connection.server), poller_, pipes_,
-                              std::move(inspection), [this, id] { Drop(id, false); });
+  connection.relay = std::make_unique<Relay>(std::move(connection.client), std::move(connection.server), poller_,
+                                             pipes_, std::move(inspection), [this, id] { Drop(id, false); });
   if (connection.name.empty() || !plan_.name_sent_bytes) return;
   uint64_t& left = left_.try_emplace(connection.name, *plan_.name_sent_bytes).first->second;
-  connection.relay->Limit(&left, [this, &connection] {
-    Note("send more to " + connection.name, "x-linux.domains.maxSent is spent");
-  });
+  connection.relay->Limit(
+      &left, [this, &connection] { Note("send more to " + connection.name, "x-linux.domains.maxSent is spent"); });
 }
 
 void GatewayServer::Refuse(Connection& connection, const std::string& origin) {
@@ -384,7 +386,8 @@ void GatewayServer::AcceptNameClient() {
   if (!socket.valid()) return;
   const int fd = socket.get();
   if (name_clients_.size() >= kMaxNameClients) return CloseHard(socket);
-  name_clients_[fd] = {std::move(socket), ++last_id_, "", poller_.After(kQueryPatience, [this, fd] { ForgetNameClient(fd); })};
+  name_clients_[fd] = {std::move(socket), ++last_id_, "",
+                       poller_.After(kQueryPatience, [this, fd] { ForgetNameClient(fd); })};
   poller_.Add(fd, EPOLLIN, [this, fd](uint32_t) { AnswerStream(fd); });
 }
 

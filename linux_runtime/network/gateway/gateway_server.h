@@ -37,8 +37,8 @@ class GatewayServer {
   struct Connection {
     uint64_t id = 0;
     sys::UniqueFd client, server;
-    std::string what;  // "connect to example.org:443"
-    std::string name;  // "": an address, or a shared port
+    std::string what;             // "connect to example.org:443"
+    std::string name;             // "": an address, or a shared port
     std::vector<Target> targets;  // the next one last
     Poller::TimerId timer;
     std::unique_ptr<Relay> relay;
@@ -104,8 +104,8 @@ class GatewayServer {
 };
 
 // What the supervisor and the gateway say to each other: one byte, with sockets.
-inline constexpr char kAskSockets = 's';   // the gateway's; answered by as many sockets as there are
+inline constexpr char kAskSockets = 's';  // the gateway's; answered by as many sockets as there are
 inline constexpr char kSockets = 'S';
-inline constexpr char kFinish = 'f';       // the supervisor's; answered by the events as text, and the end
+inline constexpr char kFinish = 'f';  // the supervisor's; answered by the events as text, and the end
 
 }  // namespace mxc::network

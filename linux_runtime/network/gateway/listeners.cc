@@ -30,8 +30,8 @@ int Listen(int type, const Address& address, uint16_t port, bool anyway) {
   if (address.v6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
   if (type == SOCK_STREAM) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (anyway) {
-    ::setsockopt(socket.get(), address.v6 ? int{IPPROTO_IPV6} : int{IPPROTO_IP}, address.v6 ? IPV6_FREEBIND : IP_FREEBIND,
-                 &one, sizeof one);
+    ::setsockopt(socket.get(), address.v6 ? int{IPPROTO_IPV6} : int{IPPROTO_IP},
+                 address.v6 ? IPV6_FREEBIND : IP_FREEBIND, &one, sizeof one);
   }
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&to), size) != 0) return -errno;
   if (type == SOCK_STREAM && ::listen(socket.get(), kBacklog) != 0) return -errno;
@@ -51,7 +51,8 @@ Result<std::vector<PortListener>> ListenOnHost(const PortRules& ports) {
                                          [&](const PortListener& one) { return one.origin == rule.origin; });
     if (rule.host.v6 && NoSuchFamily(socket) && same_before) continue;
     if (socket < 0) {
-      Error failure = sys::SystemError("share the host's port " + Endpoint(rule.host, rule.host_port) + " (" + rule.origin + ")", -socket);
+      Error failure = sys::SystemError(
+          "share the host's port " + Endpoint(rule.host, rule.host_port) + " (" + rule.origin + ")", -socket);
       if (socket == -EADDRINUSE) return std::move(failure).WithHint("another program has it: name another hostPort");
       if (socket == -EACCES) return std::move(failure).WithHint("name a hostPort from 1024 on, or run mxc as root");
       return failure;

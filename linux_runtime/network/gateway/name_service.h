@@ -31,7 +31,10 @@ class NameService {
 
   // default_allow: names that no rule is about are answered, and their addresses decide. default_origin: which rule says so.
   NameService(const NameRules& rules, bool default_allow, std::string default_origin)
-      : rules_(rules), per_rule_(rules.size()), default_allow_(default_allow), default_origin_(std::move(default_origin)) {}
+      : rules_(rules),
+        per_rule_(rules.size()),
+        default_allow_(default_allow),
+        default_origin_(std::move(default_origin)) {}
 
   // One DNS message to another.
   Reply Answer(std::string_view query);

@@ -83,7 +83,7 @@ class Relay {
   std::function<void()> on_end_;
   uint64_t* left_ = nullptr;
   std::function<void()> on_spent_;
-  std::string held_;         // of the client, not yet let through
+  std::string held_;  // of the client, not yet let through
   std::string server_first_;
   bool waits_for_server_ = false;
   Direction up_, down_;

@@ -93,8 +93,7 @@ void Resolver::Resolve(const std::string& name, OnResolved on_resolved) {
   std::make_shared<Lookup>(name, files_.servers, poller_, std::move(on_resolved))->Begin(kTypeA, false);
 }
 
-void Resolver::Forward(std::string_view query, bool stream,
-                       std::function<void(std::optional<std::string>)> on_answer) {
+void Resolver::Forward(std::string_view query, bool stream, std::function<void(std::optional<std::string>)> on_answer) {
   if (!ParseQuery(query)) return on_answer(std::nullopt);
   std::string id(query.substr(0, 2));
   Ask(files_.servers, poller_,

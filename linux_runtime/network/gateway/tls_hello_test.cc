@@ -19,7 +19,9 @@ std::string Extension(uint16_t type, const std::string& data) {
 std::string ServerName(const std::string& name) { return Extension(0, Sized("\0"s + Sized(name, 2), 2)); }
 
 std::string Handshake(const std::string& extensions) {
-  return "\1"s + Sized("\3\3"s + std::string(32, 'r') + Sized("", 1) + Sized("\x13\1"s, 2) + Sized("\0"s, 1) + Sized(extensions, 2), 3);
+  return "\1"s + Sized("\3\3"s + std::string(32, 'r') + Sized("", 1) + Sized("\x13\1"s, 2) + Sized("\0"s, 1) +
+                           Sized(extensions, 2),
+                       3);
 }
 std::string Record(const std::string& part) { return "\x16\3\1"s + Sized(part, 2); }
 
@@ -33,10 +35,10 @@ TEST_CASE("The name is found behind other extensions, in any case of letters") {
 
 TEST_CASE("None, two, or what is no host name is no name") {
   for (const std::string& extensions :
-       {""s, Extension(0x2B, "\2\3\4"s), ServerName("a.org") + ServerName("b.org"), ServerName("a.org") + ServerName("a.org"),
-        ServerName(""), ServerName("10.0.0.1 "), ServerName("a\0.org"s), ServerName("a.org."),
-        Extension(0, Sized("\0"s + Sized("a.org", 2) + "\0"s + Sized("b.org", 2), 2)), Extension(0, Sized("\1"s + Sized("a.org", 2), 2)),
-        Extension(0, ""), ServerName("a.org") + "\0"s}) {
+       {""s, Extension(0x2B, "\2\3\4"s), ServerName("a.org") + ServerName("b.org"),
+        ServerName("a.org") + ServerName("a.org"), ServerName(""), ServerName("10.0.0.1 "), ServerName("a\0.org"s),
+        ServerName("a.org."), Extension(0, Sized("\0"s + Sized("a.org", 2) + "\0"s + Sized("b.org", 2), 2)),
+        Extension(0, Sized("\1"s + Sized("a.org", 2), 2)), Extension(0, ""), ServerName("a.org") + "\0"s}) {
     CHECK(Read(extensions).kind == HelloKind::kUnnamed);
   }
 }
@@ -58,7 +60,8 @@ TEST_CASE("However it is cut, by bytes and into records, the answer is the same 
 }
 
 TEST_CASE("What isn't TLS is told from it by its first bytes; what some server takes for TLS isn't") {
-  for (const std::string& text : {"GET / HTTP/1.1\r\n"s, "SSH-2.0-x"s, "\x00\x01\x02\x03"s, "\x18\3\3"s, "\x80\x2e\2\3"s}) {
+  for (const std::string& text :
+       {"GET / HTTP/1.1\r\n"s, "SSH-2.0-x"s, "\x00\x01\x02\x03"s, "\x18\3\3"s, "\x80\x2e\2\3"s}) {
     CHECK(ReadHello(text).kind == HelloKind::kNotTls);
   }
   CHECK(ReadHello("").kind == HelloKind::kPartial);
@@ -86,10 +89,12 @@ TEST_CASE("After a request for another hello, that one counts, behind what a ser
 }
 
 TEST_CASE("A server's request for another hello is told from its hello") {
-  const std::string retry = "\x16\3\3\0\x58\2\0\0\x54\3\3\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91\xC2\xA2\x11\x16"
-                            "\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C"s;
+  const std::string retry =
+      "\x16\3\3\0\x58\2\0\0\x54\3\3\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91\xC2\xA2\x11\x16"
+      "\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C"s;
   CHECK(ReadServerHello(retry) == ServerSays::kRetry);
-  for (size_t size = 0; size < retry.size(); ++size) CHECK(ReadServerHello(retry.substr(0, size)) == ServerSays::kPartial);
+  for (size_t size = 0; size < retry.size(); ++size)
+    CHECK(ReadServerHello(retry.substr(0, size)) == ServerSays::kPartial);
   std::string hello = retry;
   hello.back() ^= 1;
   CHECK(ReadServerHello(hello) == ServerSays::kSomething);

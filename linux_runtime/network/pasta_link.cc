@@ -85,7 +85,10 @@ struct Command {
 }
 
 // pasta's parent: tells its pid, and ends it when the other side of `lifeline` is closed.
-[[noreturn]] void Keep(const Command& command, int lifeline) {
+[[noreturn]] void Keep(const Command& command, int lifeline, const std::vector<int>& group_files) {
+  for (const int file : group_files) {
+    if (sys::Write(file, "0", 1) < 0) ::_exit(1);
+  }
   ::setsid();  // a terminal's signals are for the program
   ::prctl(PR_SET_NAME, "mxc-link");
   int kept[] = {lifeline, command.errors};
@@ -114,7 +117,8 @@ std::string MissingForPasta() {
   return FindPasta() == nullptr ? "pasta (package passt) is not installed" : "";
 }
 
-Result<std::unique_ptr<PastaLink>> PastaLink::Start(int pid, const NetworkNamespace& there, bool v6) {
+Result<std::unique_ptr<PastaLink>> PastaLink::Start(int pid, const NetworkNamespace& there, bool v6,
+                                                    const std::vector<int>& group_files) {
   std::unique_ptr<PastaLink> link(new PastaLink);
   Rtnetlink host = MXC_TRY(Rtnetlink::Open());
   const bool out_v4 = MXC_TRY(HasDefaultRoute(host, AF_INET));
@@ -145,11 +149,10 @@ Result<std::unique_ptr<PastaLink>> PastaLink::Start(int pid, const NetworkNamesp
   Rtnetlink inside = MXC_TRY(Rtnetlink::OpenIn(there));
   link->keeper_ = sys::Fork();
   if (link->keeper_ < 0) return sys::SystemError("make pasta's parent", -link->keeper_);
-  if (link->keeper_ == 0) Keep(command, other.get());
+  if (link->keeper_ == 0) Keep(command, other.get(), group_files);
 
   pid_t pasta = -1;
   if (::recv(link->lifeline_.get(), &pasta, sizeof pasta, 0) == sizeof pasta) {
-    link->pasta_pid_ = pasta;
     link->pasta_.reset(sys::PidfdOpen(pasta));
   }
   for (const Clock::time_point late = Clock::now() + kPatience;;) {

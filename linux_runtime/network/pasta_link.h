@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "linux_runtime/network/netlink.h"
 #include "linux_runtime/sys/fd.h"
@@ -17,15 +18,16 @@ std::string MissingForPasta();
 class PastaLink {
  public:
   // Starts pasta for the namespaces of process `pid`, in which no program runs yet, and waits until its routes are there. A host
-  // without a way out gets no link, and `no_way_out` is set. v6: the rules allow some address of IPv6. Errors: kUnsupported
+  // without a way out gets no link, and `no_way_out` is set. v6: the rules allow some address of IPv6. group_files: of the sandbox's control group, as
+  // GatewayPlan's. Errors: kUnsupported
   // naming what is missing, or what pasta said.
-  static Result<std::unique_ptr<PastaLink>> Start(int pid, const NetworkNamespace& there, bool v6);
+  static Result<std::unique_ptr<PastaLink>> Start(int pid, const NetworkNamespace& there, bool v6,
+                                                  const std::vector<int>& group_files);
   PastaLink(const PastaLink&) = delete;
   PastaLink& operator=(const PastaLink&) = delete;
   // Ends it. It also ends when this process does.
   ~PastaLink();
 
-  int pid() const { return pasta_pid_; }
   bool no_way_out() const { return keeper_ < 0; }
   // It ended by itself, or somebody ended it: the sandbox has no link any more.
   bool ended() const;
@@ -35,7 +37,6 @@ class PastaLink {
   pid_t keeper_ = -1;  // its parent, which ends it when the lifeline is cut
   sys::UniqueFd
       lifeline_;  // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
-  pid_t pasta_pid_ = -1;
   sys::UniqueFd pasta_;  // its pidfd, for when the keeper was killed
 };
 

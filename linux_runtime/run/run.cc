@@ -86,23 +86,12 @@ int64_t UnixMicroseconds() {
   return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
 }
 
-// Puts processes that work for the sandbox outside of it into its group.
-RunNetwork::Account AccountTo(const Held& held) {
-  if (!held.group) return {};
-  return [&group = *held.group](int pid) -> Result<void> {
-    const std::string text = std::to_string(pid);
-    for (const int fd : group.JoinFds()) {
-      const long written = sys::Write(fd, text.data(), text.size());
-      if (written < 0)
-        return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
-    }
-    if (group.CloneFd() < 0) return {};
-    const sys::UniqueFd procs = MXC_TRY(group.OpenProcs());
-    const long written = sys::Write(procs.get(), text.data(), text.size());
-    if (written < 0)
-      return sys::SystemError("put the gateway into the sandbox's control group", static_cast<int>(-written));
-    return {};
-  };
+// Into which a process writes "0" to be one of the sandbox's group. procs: keeps the one of v2 open.
+Result<std::vector<int>> GroupFiles(const Held& held, sys::UniqueFd& procs) {
+  if (!held.group) return std::vector<int>();
+  if (!held.group->v2()) return held.group->JoinFds();
+  procs = MXC_TRY(held.group->OpenProcs());
+  return std::vector<int>{procs.get()};
 }
 
 std::string CgroupLayer(const Held& held) {
@@ -206,7 +195,9 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   }
 
   held.network = MXC_TRY(RunNetwork::Prepare(extension, context.privileged, held.state.path));
-  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach(AccountTo(held))));
+  sys::UniqueFd procs;
+  const std::vector<int> group_files = MXC_TRY(GroupFiles(held, procs));
+  sandbox::Launched launched = MXC_TRY(sandbox::Launch(plan, options.argv, held.network.Attach(group_files)));
   if (held.group) held.group->CloseJoinFds();
   auto end = [&] {
     sys::PidfdSendSignal(launched.pidfd.get(), SIGKILL);

@@ -52,6 +52,7 @@ struct RunNetwork::Parts {
   std::optional<network::Gateway> gateway;
   std::optional<Result<std::vector<network::GatewayEvent>>> events;  // of the gateway, once it has ended
   sys::UniqueFd netns, userns;
+  std::vector<int> group_files;
 
   bool needs_rules() const { return ways.link || ways.tcp || ways.names; }
   bool needs_gateway() const { return ways.tcp || ways.names || !ports.empty(); }
@@ -104,7 +105,7 @@ Result<void> RunNetwork::Parts::Attach(int pid) {
     MXC_TRY(StartGateway());
   }
   if (link) return link->Attach(there(), *rules);
-  if (ways.link) pasta = MXC_TRY(network::PastaLink::Start(pid, there(), AllowsV6(rules->rules())));
+  if (ways.link) pasta = MXC_TRY(network::PastaLink::Start(pid, there(), AllowsV6(rules->rules()), group_files));
   return {};
 }
 
@@ -112,6 +113,7 @@ Result<void> RunNetwork::Parts::StartGateway() {
   network::GatewayPlan plan;
   plan.rules = rules->rules();
   plan.host = rules->host();
+  plan.group_files = group_files;
   plan.names = names;
   plan.name_sent_bytes = name_sent_bytes;
   plan.forward_queries = forward_queries;
@@ -121,13 +123,11 @@ Result<void> RunNetwork::Parts::StartGateway() {
   return {};
 }
 
-sandbox::AttachNetwork RunNetwork::Attach(Account account) const {
+sandbox::AttachNetwork RunNetwork::Attach(std::vector<int> group_files) const {
   if (!parts_) return {};
-  return [parts = parts_.get(), account = std::move(account)](int pid) -> Result<void> {
+  parts_->group_files = std::move(group_files);
+  return [parts = parts_.get()](int pid) -> Result<void> {
     MXC_TRY_AS("connect the sandbox to the network", parts->Attach(pid));
-    if (!account) return {};
-    if (parts->gateway) MXC_TRY(account(parts->gateway->pid()));
-    if (parts->pasta && !parts->pasta->no_way_out()) MXC_TRY(account(parts->pasta->pid()));
     return {};
   };
 }

@@ -27,10 +27,9 @@ class RunNetwork {
   // port of the host's is taken.
   static Result<RunNetwork> Prepare(const oci::Extension& extension, bool privileged, const std::string& state_folder);
 
-  // For Launch. This object stays where it is meanwhile. account: what puts a process into the sandbox's control group, so that
-  // what the processes of the network use on its behalf is the sandbox's; nothing where there is no group.
-  using Account = std::function<Result<void>(int pid)>;
-  sandbox::AttachNetwork Attach(Account account) const;
+  // For Launch. This object stays where it is meanwhile. group_files: of the sandbox's control group, into which the network's own
+  // processes write "0", so that what they use on its behalf is the sandbox's; none where there is no group.
+  sandbox::AttachNetwork Attach(std::vector<int> group_files) const;
   void Watch(supervise::Loop& loop) const;
   // Ends the gateway and keeps what it has to say, for Describe.
   void Collect() const;

@@ -25,14 +25,14 @@ Result<std::vector<Cidr>> AddressesOf(const policy::SharedPort& port) {
 }
 
 // What the policy says elsewhere must hold for its ports.
-Result<void> CheckAllowed(const policy::Network& network, const PortRule& rule, const std::string& pointer) {
+Result<void> CheckAllowed(const policy::Network& network, const PortRule& rule) {
   const bool loopback = IsLoopback(rule.host);
   if (loopback && network.host_loopback != policy::Default::kAllow) {
-    return Error(Code::kRefused, pointer + ": network.ingress.hostLoopback denies the host's loopback addresses")
+    return Error(Code::kRefused, "network.ingress.hostLoopback denies the host's loopback addresses")
         .WithHint(R"(allow it: {"network": {"ingress": {"hostLoopback": "allow"}}}, or take the port out)");
   }
   if (!loopback && network.ingress != policy::Default::kAllow) {
-    return Error(Code::kRefused, pointer + ": network.ingress.default denies connections from other machines")
+    return Error(Code::kRefused, "network.ingress.default denies connections from other machines")
         .WithHint(R"(bind it to 127.0.0.1, or allow it: {"network": {"ingress": {"default": "allow"}}})");
   }
   return {};
@@ -68,7 +68,11 @@ Result<PortRules> CompilePorts(const policy::Policy& policy,
       PortRule rule{
           port.inward,  port.udp ? Transport::kUdp : Transport::kTcp, address, port.host_port, port.container_port,
           name(pointer)};
-      MXC_TRY(CheckAllowed(policy.network, rule, pointer));
+      if (Result<void> allowed = CheckAllowed(policy.network, rule); !allowed.ok()) {
+        const auto place = policy.positions.find(pointer);
+        return std::move(allowed).error().WithPosition(
+            place != policy.positions.end() ? place->second : Position{policy.source, 0, 0, pointer});
+      }
       rules.push_back(std::move(rule));
     }
   }

@@ -27,8 +27,8 @@ bool operator==(const PortRule& a, const PortRule& b);
 using PortRules = std::vector<PortRule>;
 
 // Where no address is named, there is a rule for 127.0.0.1 and one for ::1. name: what PortRule::origin says for a JSON
-// pointer. Errors: kInvalid, an address that the readers would have refused; kRefused naming the field that would have to
-// allow it (network.ingress.default, hostLoopback).
+// pointer. Errors: kInvalid, an address that the readers would have refused; kRefused, at the port, naming the field that would
+// have to allow it (network.ingress.default, hostLoopback).
 Result<PortRules> CompilePorts(const policy::Policy& policy,
                                const std::function<std::string(const std::string&)>& name);
 

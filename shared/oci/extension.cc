@@ -315,6 +315,7 @@ std::string WriteLandlock(const LandlockSpec& landlock) {
 template <class Rule>
 std::string WriteLines(const std::vector<Rule>& rules) {
   std::vector<std::string> lines;
+  lines.reserve(rules.size());
   for (const Rule& rule : rules) lines.push_back(network::Spell(rule));
   return WriteStrings(lines);
 }

@@ -59,6 +59,10 @@ bool IsHostName(std::string_view name) {
 }
 
 Result<DomainPattern> ParseDomainPattern(std::string_view text) {
+  if (text.find("://") != std::string_view::npos) {
+    return Error(Code::kInvalid, "\"" + std::string(text) + "\" is a URL, no domain name")
+        .WithHint("write the host alone, with its port if it isn't 80 or 443: \"example.org\", \"example.org:8080\"");
+  }
   DomainPattern pattern;
   std::string_view name = text.substr(0, text.find(':'));
   if (name.size() != text.size()) pattern.ports = MXC_TRY(ParsePorts(text.substr(name.size() + 1)));

@@ -50,8 +50,13 @@ Result<void> ResolveNetwork(const Policy& policy, const ProfileSet& profiles, co
   if (policy.x_linux) {
     effective.name_rules = network::CompileNames(policy.x_linux->domains, name);
     effective.name_sent_bytes = policy.x_linux->domain_sent_bytes;
-    for (const std::string& group : policy.x_linux->domain_groups) {
-      AddNames(*MXC_TRY(profiles.FindDomains(group)), caller, effective.name_rules);
+    for (size_t i = 0; i < policy.x_linux->domain_groups.size(); ++i) {
+      Result<const Profile*> group = profiles.FindDomains(policy.x_linux->domain_groups[i]);
+      if (!group.ok()) {
+        const Origin at = PolicyOrigin(policy, "/x-linux/domains/groups/" + std::to_string(i));
+        return std::move(group).error().WithPosition({at.name, at.line, 0, at.pointer});
+      }
+      AddNames(**group, caller, effective.name_rules);
     }
   }
   const bool closed = is_named("/network/egress/default") && policy.network.egress == Default::kDeny;

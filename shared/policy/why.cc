@@ -233,7 +233,8 @@ void WhyName(const EffectivePolicy& policy, const NamedPort& to, Answer& answer)
         "ECONNRESET if the name leads to an address that isn't public or is denied, or TLS asks for another name";
     answer.rule = network::Spell(policy.name_rules[*index]);
     answer.origin = policy.name_rules[*index].origin;
-    answer.remedy = "if the address isn't public, allow it by itself in network.egress.allow";
+    answer.remedy = "reset if it leads to an address that isn't public, or TLS asks for another name; such an address can be allowed by "
+        "itself in network.egress.allow";
     return;
   }
   const bool looked_up = network::DecideLookup(policy.name_rules, to.name).has_value();

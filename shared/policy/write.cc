@@ -204,6 +204,7 @@ std::vector<std::string> PathsOf(const std::vector<ConditionalPath>& conditional
 
 std::vector<std::string> SpelledPatterns(const std::vector<DomainPattern>& patterns) {
   std::vector<std::string> texts;
+  texts.reserve(patterns.size());
   for (const DomainPattern& pattern : patterns) texts.push_back(SpellDomainPattern(pattern));
   return texts;
 }

@@ -56,12 +56,12 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
     constexpr char kWhichPorts[] =
         "name the ports: {\"x-linux\": {\"ports\": [{\"containerPort\": 8080}]}}, or set it to \"deny\"";
     if (*policy.ingress == policy::Default::kAllow) {
-      return Unsupported(policy.ingress, "/network/ingress/default: allow: a port is only reachable where it is shared",
+      return Unsupported(policy.ingress, "\"allow\" alone opens nothing: a port is reached where it is shared",
                          kWhichPorts);
     }
     if (*policy.host_loopback == policy::Default::kAllow) {
       return Unsupported(policy.host_loopback,
-                         "/network/ingress/hostLoopback: allow: a port is only reachable where it is shared",
+                         "\"allow\" alone opens nothing: a port is reached where it is shared",
                          kWhichPorts);
     }
   }

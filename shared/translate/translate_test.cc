@@ -499,7 +499,8 @@ TEST_CASE("Names and ports reach their annotations, and look-ups go to the sandb
   EffectivePolicy policy = MixedPolicy();
   policy.name_rules.push_back(*network::ParseNameRule("allow pypi.org p#/x-linux/domains/allow/0"));
   policy.port_rules.push_back(*network::ParsePortRule("in tcp 127.0.0.1/32 80 80 p#/x-linux/ports/0"));
-  policy.host_loopback.value = policy::Default::kAllow;
+  policy.host_loopback = {policy::Default::kAllow,
+                          {policy::Layer::kPolicy, "p.json", "/network/ingress/hostLoopback", 3}};
   HostFacts facts = HostFacts::Generic();
   facts.nameservers = {"192.0.2.53"};
   const Done done = Must(policy, facts);
@@ -512,7 +513,7 @@ TEST_CASE("Names and ports reach their annotations, and look-ups go to the sandb
   policy.port_rules.clear();
   auto refused = Translate(policy, facts, FindTestSeccomp);
   REQUIRE_FALSE(refused.ok());
-  CHECK(refused.error().message().find("/network/ingress/hostLoopback") != std::string::npos);
+  CHECK(refused.error().position()->pointer == "/network/ingress/hostLoopback");
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ import textwrap
 import time
 
 sys.dont_write_bytecode = True
-from harness import case, check, contains, equal, eventually, main, with_tun  # noqa: E402
+from harness import case, check, contains, equal, eventually, with_tun  # noqa: E402
+from outside import Outside, main_in_own_network, sh  # noqa: E402
 
 HOST4, HOST6 = "203.0.113.1", "2001:db8:1::1"
 OTHER_HOST4 = "198.51.100.1"  # the host's, on a device that the sandbox isn't behind
@@ -80,64 +81,38 @@ def attempt(transport, address, port):
 """
 
 
-def sh(*command, check_it=True):
-    return subprocess.run(command, check=check_it, capture_output=True, text=True)
-
-
-class World:
+class World(Outside):
     """The peers, in a namespace of their own, and servers on the host that nobody inside should reach."""
 
     def __init__(self):
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
-        own = os.readlink("/proc/self/ns/net")
-        eventually(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != own, 5)
-        pid = str(self.holder.pid)
-        for line in (
-            "ip link set lo up",
-            f"ip link add up0 type veth peer name up1 netns {pid}",
-            f"ip addr add {HOST4}/24 dev up0",
-            f"ip -6 addr add {HOST6}/64 dev up0 nodad",
-            "ip link add other0 type veth peer name other1",
-            f"ip addr add {OTHER_HOST4}/24 dev other0",
-            "ip link set up0 up",
-            "ip link set other0 up",
-            "ip link set other1 up",
-        ):
-            sh(*line.split())
-        sh("ip", "route", "add", "default", "via", "203.0.113.9")
-        sh("ip", "-6", "route", "add", "default", "via", "2001:db8:1::9")
-        inside = ["ip link set lo up", "ip link set up1 up"]
-        inside += [f"ip addr add {address}/24 dev up1" for address in PEERS4]
-        inside += [f"ip -6 addr add {address}/64 dev up1 nodad" for address in PEERS6]
-        for line in inside:
-            self.inside(*line.split())
-        self.servers = [
-            self._serve(["nsenter", "-t", pid, "-n"], PEERS4 + PEERS6, PORTS),
-            self._serve([], [HOST4, HOST6, OTHER_HOST4], [80, 7777]),
-        ]
+        super().__init__(
+            [
+                f"ip addr add {HOST4}/24 dev up0",
+                f"ip -6 addr add {HOST6}/64 dev up0 nodad",
+                "ip link add other0 type veth peer name other1",
+                f"ip addr add {OTHER_HOST4}/24 dev other0",
+                "ip link set other0 up",
+                "ip link set other1 up",
+                "ip route add default via 203.0.113.9",
+                "ip -6 route add default via 2001:db8:1::9",
+            ],
+            [
+                *(f"ip addr add {address}/24 dev up1" for address in PEERS4),
+                *(f"ip -6 addr add {address}/64 dev up1 nodad" for address in PEERS6),
+            ],
+        )
+        self._answer(self.enter, PEERS4 + PEERS6, PORTS)
+        self._answer([], [HOST4, HOST6, OTHER_HOST4], [80, 7777])
 
     def inside(self, *command):
-        return sh("nsenter", "-t", str(self.holder.pid), "-n", *command)
+        return sh(*self.enter, *command)
 
-    def _serve(self, before, addresses, ports):
-        arguments = [",".join(addresses), ",".join(map(str, ports))]
-        started = subprocess.Popen([*before, "python3", "-c", SERVERS, *arguments], stdout=subprocess.PIPE, text=True)
-        equal(started.stdout.readline(), "ready\n", "the servers")
-        return started
-
-    def __enter__(self):
-        return self
+    def _answer(self, before, addresses, ports):
+        self.serve([*before, "python3", "-c", SERVERS, ",".join(addresses), ",".join(map(str, ports))])
 
     def __exit__(self, *_):
-        for server in self.servers:
-            server.kill()
-            server.wait()
-            server.stdout.close()
-        self.holder.kill()
-        self.holder.wait()
         sh("ip", "link", "del", "other0", check_it=False)
-        check(eventually(lambda: "up0" not in os.listdir("/sys/class/net"), 5) or True, "")
-        sh("ip", "link", "del", "up0", check_it=False)
+        super().__exit__()
 
 
 def tables():
@@ -546,7 +521,4 @@ def refused_by_name_without_root_and_a_link(box):
 
 
 if __name__ == "__main__":
-    if os.getuid() == 0 and "MXC_TEST_NETNS" not in os.environ:
-        os.environ["MXC_TEST_NETNS"] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, "-B", *sys.argv])
-    main()
+    main_in_own_network()

@@ -15,8 +15,13 @@ constexpr size_t kMaxAliases = 8;
 uint16_t Short(std::string_view message, size_t at) {
   return static_cast<uint16_t>(static_cast<uint8_t>(message[at]) << 8 | static_cast<uint8_t>(message[at + 1]));
 }
-void Append(std::string& message, uint32_t value, int bytes) {
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) message += static_cast<char>(value >> shift & 0xff);
+void Append16(std::string& message, uint16_t value) {
+  message += static_cast<char>(value >> 8);
+  message += static_cast<char>(value);
+}
+void Append32(std::string& message, uint32_t value) {
+  Append16(message, static_cast<uint16_t>(value >> 16));
+  Append16(message, static_cast<uint16_t>(value));
 }
 
 const unsigned char* Data(std::string_view message) { return reinterpret_cast<const unsigned char*>(message.data()); }
@@ -39,9 +44,9 @@ std::string Head(std::string_view query, size_t end, uint8_t code, uint16_t answ
   message[2] = static_cast<char>((static_cast<uint8_t>(query[2]) & 0x79) | 0x80);
   message[3] = static_cast<char>(0x80 | code);
   std::string counts;
-  Append(counts, end > kDnsHeader ? 1 : 0, 2);
-  Append(counts, answers, 2);
-  Append(counts, 0, 4);
+  Append16(counts, end > kDnsHeader ? 1 : 0);
+  Append16(counts, answers);
+  Append32(counts, 0);
   message.replace(4, 8, counts);
   return message;
 }
@@ -68,12 +73,12 @@ std::string MakeAnswer(std::string_view query, const Question& question, uint8_t
                        uint32_t ttl) {
   std::string message = Head(query, question.end, code, address != nullptr ? 1 : 0);
   if (address == nullptr) return message;
-  Append(message, 0xC000 | kDnsHeader, 2);  // the question's name
-  Append(message, question.type, 2);
-  Append(message, ns_c_in, 2);
-  Append(message, ttl, 4);
+  Append16(message, 0xC000 | kDnsHeader);  // the question's name
+  Append16(message, question.type);
+  Append16(message, ns_c_in);
+  Append32(message, ttl);
   const size_t size = address->v6 ? 16 : 4;
-  Append(message, static_cast<uint32_t>(size), 2);
+  Append16(message, static_cast<uint32_t>(size));
   message.append(reinterpret_cast<const char*>(address->bytes.data()), size);
   return message;
 }
@@ -86,10 +91,11 @@ std::string MakeError(std::string_view query, uint8_t code) {
 
 std::string MakeQuery(uint16_t id, const std::string& name, uint16_t type) {
   std::string message;
-  Append(message, id, 2);
-  Append(message, 0x0100, 2);  // recursion desired
-  Append(message, 1, 2);
-  Append(message, 0, 6);
+  Append16(message, id);
+  Append16(message, 0x0100);  // recursion desired
+  Append16(message, 1);
+  Append16(message, 0);
+  Append32(message, 0);
   for (size_t begin = 0; begin <= name.size();) {
     const size_t dot = std::min(name.find('.', begin), name.size());
     message += static_cast<char>(dot - begin);
@@ -97,8 +103,8 @@ std::string MakeQuery(uint16_t id, const std::string& name, uint16_t type) {
     begin = dot + 1;
   }
   message += '\0';
-  Append(message, type, 2);
-  Append(message, ns_c_in, 2);
+  Append16(message, type);
+  Append16(message, ns_c_in);
   return message;
 }
 

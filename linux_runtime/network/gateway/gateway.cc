@@ -16,10 +16,9 @@
 #include <string_view>
 #include <utility>
 
-#include "linux_runtime/network/gateway/gateway_filter.h"
+#include "linux_runtime/network/gateway/confinement.h"
 #include "linux_runtime/network/gateway/gateway_server.h"
 #include "linux_runtime/sys/error.h"
-#include "linux_runtime/sys/landlock.h"
 #include "linux_runtime/sys/raw.h"
 #include "linux_runtime/sys/unix_socket.h"
 
@@ -29,20 +28,6 @@ namespace {
 constexpr uid_t kNobody = 65534;
 constexpr int kPatienceMs = 2000;
 constexpr size_t kMostEventBytes = size_t{1} << 20, kChunk = size_t{32} << 10;
-
-// No file, no socket by name, nobody to send signals to. Where the kernel has no Landlock, its ids are all that holds it.
-bool LoseFiles() {
-  const int abi = sys::LandlockAbi();
-  if (abi <= 0) return true;
-  sys::LandlockRulesetAttr attr;
-  attr.handled_access_fs = sys::kLandlockRefer - 1;  // all of ABI 1
-  if (abi >= 2) attr.handled_access_fs |= sys::kLandlockRefer;
-  if (abi >= 3) attr.handled_access_fs |= sys::kLandlockTruncate;
-  if (abi >= 5) attr.handled_access_fs |= sys::kLandlockIoctlDev;
-  if (abi >= 6) attr.scoped = sys::kLandlockScopeAbstractUnix | sys::kLandlockScopeSignal;
-  const sys::UniqueFd ruleset(sys::LandlockCreateRuleset(attr));
-  return ruleset.valid() && sys::LandlockRestrictSelf(ruleset.get(), 0) == 0;
-}
 
 std::vector<int> SocketsOf(const GatewayPlan& plan) {
   std::vector<int> sockets = {plan.tcp_v4.get(), plan.tcp_v6.get(), plan.resolver.get(), plan.resolver_tcp.get()};
@@ -79,7 +64,7 @@ bool BecomeNobody(const GatewayPlan& plan, int control, pid_t parent) {
   ::prctl(PR_SET_NAME, "mxc-gateway");
   // After the change of ids, which clears it; the parent may have ended before.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) return false;
-  return ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && LoseFiles();
+  return ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && LoseFiles() == 0;
 }
 
 // "KIND\0WHAT\0ORIGIN\0COUNT\0SENT\0RECEIVED\0" each, and "end\0" behind all.
@@ -126,6 +111,9 @@ Result<std::vector<GatewayEvent>> ParseEvents(std::string_view text) {
 }
 
 [[noreturn]] void Run(const GatewayPlan& plan, int control, pid_t parent) {
+  for (const int file : plan.group_files) {
+    if (sys::Write(file, "0", 1) < 0) ::_exit(1);
+  }
   // The host's files, as long as they can be read.
   ResolverFiles files = plan.resolver.valid() ? ReadResolverFiles() : ResolverFiles();
   if (!BecomeNobody(plan, control, parent)) ::_exit(1);

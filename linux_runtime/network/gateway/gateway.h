@@ -44,6 +44,8 @@ struct GatewayPlan {
   sys::UniqueFd tcp_v4, tcp_v6;  // where the sandbox's rules redirect to
   sys::UniqueFd resolver, resolver_tcp;
   std::vector<PortListener> ports;
+  // Of the sandbox's control group: the gateway writes "0" into them. A failure ends it.
+  std::vector<int> group_files;
 };
 
 // What was refused, or what went where.
@@ -64,7 +66,6 @@ class Gateway {
   Gateway& operator=(Gateway&&) = delete;
   ~Gateway();
 
-  int pid() const { return pid_; }
   // For connections that go in the gateway needs sockets of the sandbox's namespace, which it can't enter: it asks for them, by
   // one byte each. Readable when it does.
   int control_fd() const { return control_.get(); }

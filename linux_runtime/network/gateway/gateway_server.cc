@@ -19,8 +19,7 @@ constexpr size_t kMostConnections = 16'384, kMostTargets = 16, kMaxNameClients =
                  kMaxTraffic = 256;
 constexpr size_t kMaxQuery = 4096, kMaxForwarded = 256;
 constexpr std::chrono::milliseconds kConnectPatience{30'000}, kQueryPatience{15'000};
-constexpr int kMostWindow = 4 << 20;  // 40 MiB/s over a way of 100 ms
-constexpr int kRounds = 64;           // of accept and recv, before others have their turn
+constexpr int kRounds = 64;  // of accept and recv, before others have their turn
 constexpr Address kInsideLoopback[] = {{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}},
                                        {false, {127, 0, 0, 1}}};
 
@@ -90,11 +89,7 @@ std::vector<GatewayEvent> GatewayServer::Run() {
   for (const auto& [what, count] : refusals_) {
     events.push_back({GatewayEvent::Kind::kRefused, what.first, what.second, count, 0, 0});
   }
-  for (const auto& [id, connection] : connections_) {
-    if (connection->name.empty() || !connection->relay) continue;
-    traffic_[connection->name].sent += connection->relay->sent();
-    traffic_[connection->name].received += connection->relay->received();
-  }
+  for (const auto& [id, connection] : connections_) AddTraffic(*connection);
   for (const auto& [name, moved] : traffic_) {
     events.push_back({GatewayEvent::Kind::kName, name, "", moved.connections, moved.sent, moved.received});
   }
@@ -214,17 +209,17 @@ void GatewayServer::OnResolved(uint64_t id, const std::string& name, uint16_t po
   Connection& connection = *found->second;
   const std::optional<size_t> rule = name.empty() ? std::nullopt : DecideName(plan_.names, name, port);
   const bool named = rule && plan_.names[*rule].allow;
-  Verdict refused;
-  for (auto address = addresses.rbegin(); address != addresses.rend(); ++address) {
-    Verdict verdict = JudgeAddress(named, *address, port);
-    if (connection.targets.size() == kMostTargets) break;
-    if (verdict.allowed) {
-      connection.targets.push_back({*address, port, false});
-    } else {
-      refused = std::move(verdict);
+  std::string refused_by;
+  for (const Address& address : addresses) {
+    Verdict verdict = JudgeAddress(named, address, port);
+    if (!verdict.allowed) {
+      refused_by = std::move(verdict.origin);
+    } else if (connection.targets.size() < kMostTargets) {
+      connection.targets.push_back({address, port, false});
     }
   }
-  if (connection.targets.empty() && !addresses.empty()) return Refuse(connection, refused.origin);
+  std::reverse(connection.targets.begin(), connection.targets.end());
+  if (connection.targets.empty() && !addresses.empty()) return Refuse(connection, refused_by);
   ConnectNext(connection);
 }
 
@@ -279,10 +274,6 @@ void GatewayServer::Establish(Connection& connection) {
   const int one = 1;
   ::setsockopt(connection.client.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   ::setsockopt(connection.server.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  // What waits in the kernel for a side that doesn't read is the host's memory.
-  for (const int socket : {connection.client.get(), connection.server.get()}) {
-    ::setsockopt(socket, IPPROTO_TCP, TCP_WINDOW_CLAMP, &kMostWindow, sizeof kMostWindow);
-  }
   std::optional<HelloInspection> inspection;
   if (!connection.name.empty()) {
     if (traffic_.size() < kMaxTraffic || traffic_.contains(connection.name)) ++traffic_[connection.name].connections;
@@ -301,18 +292,23 @@ void GatewayServer::Refuse(Connection& connection, const std::string& origin) {
   Drop(connection.id, true);
 }
 
+// What a connection has carried, under its name. There are lines for so many names only: a report that grew with what the program
+// does would be cut off whole.
+void GatewayServer::AddTraffic(const Connection& connection) {
+  if (!connection.relay) return;
+  const auto traffic = traffic_.find(connection.name);
+  if (traffic == traffic_.end()) return;
+  traffic->second.sent += connection.relay->sent();
+  traffic->second.received += connection.relay->received();
+}
+
 // hard: the client sees a connection that is reset. What was established has closed itself.
 void GatewayServer::Drop(uint64_t id, bool hard) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = *found->second;
   poller_.Cancel(connection.timer);
-  if (connection.relay && !connection.name.empty()) {
-    if (const auto traffic = traffic_.find(connection.name); traffic != traffic_.end()) {
-      traffic->second.sent += connection.relay->sent();
-      traffic->second.received += connection.relay->received();
-    }
-  }
+  AddTraffic(connection);
   if (connection.server.valid()) poller_.Remove(connection.server.get());
   if (hard && connection.client.valid()) CloseHard(connection.client);
   // Its own callback may be the one that runs.

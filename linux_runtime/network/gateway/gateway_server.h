@@ -72,6 +72,7 @@ class GatewayServer {
   void AnswerStream(int fd);
   void ForgetNameClient(int fd);
 
+  void AddTraffic(const Connection& connection);
   void Note(const std::string& what, const std::string& origin);
 
   const GatewayPlan& plan_;

@@ -54,6 +54,7 @@ Result<std::vector<PortListener>> ListenOnHost(const PortRules& ports) {
       Error failure = sys::SystemError(
           "share the host's port " + Endpoint(rule.host, rule.host_port) + " (" + rule.origin + ")", -socket);
       if (socket == -EADDRINUSE) return std::move(failure).WithHint("another program has it: name another hostPort");
+      if (socket == -EADDRNOTAVAIL) return std::move(failure).WithHint("this host has no such address: see `ip addr`");
       if (socket == -EACCES) return std::move(failure).WithHint("name a hostPort from 1024 on, or run mxc as root");
       return failure;
     }

@@ -38,18 +38,18 @@ Poller::TimerId Poller::After(std::chrono::milliseconds delay, std::function<voi
 }
 
 void Poller::Cancel(TimerId& id) {
-  if (id.number != 0) timers_.erase(id);
+  if (id.second != 0) timers_.erase(id);
   id = {};
 }
 
 int Poller::Wait() const {
   if (timers_.empty()) return -1;
-  const auto next = timers_.begin()->first.when - Clock::now();
+  const auto next = timers_.begin()->first.first - Clock::now();
   return static_cast<int>(std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next).count()));
 }
 
 void Poller::FireTimers() {
-  while (!timers_.empty() && timers_.begin()->first.when <= Clock::now()) {
+  while (!timers_.empty() && timers_.begin()->first.first <= Clock::now()) {
     const std::function<void()> on_timer = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
     on_timer();

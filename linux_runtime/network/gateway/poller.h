@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "linux_runtime/sys/fd.h"
 
@@ -19,11 +20,7 @@ class Poller {
  public:
   using Clock = std::chrono::steady_clock;
   using OnReady = std::function<void(uint32_t events)>;
-  struct TimerId {
-    Clock::time_point when;
-    uint64_t number = 0;  // 0: none
-    auto operator<=>(const TimerId&) const = default;
-  };
+  using TimerId = std::pair<Clock::time_point, uint64_t>;  // when, and a number; number 0: none
 
   Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 

@@ -117,10 +117,12 @@ def everything_goes_when_anything_is_killed(box):
     sh("ip", "link", "set", "lo", "up")
     policy = box.policy(x=names(["pypi.test"]))
     with World(box):
-        for victim in ("mxc", "mxc-gateway"):
+        for victim in ("mxc", "mxc-gateway", "mxc beside a gateway that stands still"):
             started = box.start("run", "--policy", box.policy_file(policy), "--", "sh", "-c", "echo up; exec sleep 60")
             equal(started.stdout.readline(), b"up\n", "the program")
-            os.kill(started.pid if victim == "mxc" else gateway_of(started), 9)
+            if victim.endswith("still"):
+                os.kill(gateway_of(started), signal.SIGSTOP)
+            os.kill(gateway_of(started) if victim == "mxc-gateway" else started.pid, 9)
             if victim == "mxc-gateway":
                 time.sleep(0.2)
                 check(started.poll() is None, "the sandbox ended with its gateway")

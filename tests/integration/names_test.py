@@ -81,6 +81,16 @@ def ports_of_names(box):
         nothing_left()
 
 
+@case(callers=("root",))
+def a_denied_port_stays_denied_where_everything_is_allowed(box):
+    with World(box):
+        policy = box.policy(network={"egress": {"default": "allow"}}, x=names((), ["pypi.test:443", "www.pypi.test"]))
+        got = found(box, policy, 'print(json.dumps([get("pypi.test", 80)[0], get("pypi.test", 443)[0], get("www.pypi.test", 80)[0], get("both.test", 443)[0]]))')
+        check(got[0].startswith("port 80") and got[3].startswith("port 443"), str(got))
+        equal(got[1:3], ["ECONNRESET", "NONAME"], "the denied port, and the name that is denied on all")
+        nothing_left()
+
+
 @case
 def names_that_lead_elsewhere(box):
     bad = ["private.test", "loopback.test", "metadata.test", "host.test", "mapped.test", "alias.test", "blocked.test"]

@@ -36,7 +36,7 @@ class PastaLink {
   PastaLink() = default;
   pid_t keeper_ = -1;  // its parent, which ends it when the lifeline is cut
   sys::UniqueFd
-      lifeline_;  // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
+      lifeline_;         // pasta itself can't be tied to us: entering the sandbox's namespaces clears PR_SET_PDEATHSIG
   sys::UniqueFd pasta_;  // its pidfd, for when the keeper was killed
 };
 

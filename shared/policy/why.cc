@@ -233,7 +233,9 @@ void WhyName(const EffectivePolicy& policy, const NamedPort& to, Answer& answer)
         "ECONNRESET if the name leads to an address that isn't public or is denied, or TLS asks for another name";
     answer.rule = network::Spell(policy.name_rules[*index]);
     answer.origin = policy.name_rules[*index].origin;
-    answer.remedy = "reset if it leads to an address that isn't public, or TLS asks for another name; such an address can be allowed by "
+    answer.remedy =
+        "reset if it leads to an address that isn't public, or TLS asks for another name; such an address can be "
+        "allowed by "
         "itself in network.egress.allow";
     return;
   }

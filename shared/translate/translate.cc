@@ -60,8 +60,7 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
                          kWhichPorts);
     }
     if (*policy.host_loopback == policy::Default::kAllow) {
-      return Unsupported(policy.host_loopback,
-                         "\"allow\" alone opens nothing: a port is reached where it is shared",
+      return Unsupported(policy.host_loopback, "\"allow\" alone opens nothing: a port is reached where it is shared",
                          kWhichPorts);
     }
   }

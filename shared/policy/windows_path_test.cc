@@ -24,6 +24,9 @@ TEST_CASE("the spellings that are taken") {
       {R"(C:\PROGRA~1)", "/mnt/c/PROGRA~1"},  // the runtime settles what object that is
       {R"(C:\.git\..x\a...b)", "/mnt/c/.git/..x/a...b"},
       {R"(C:\console\nullable\com10\COM)", "/mnt/c/console/nullable/com10/COM"},
+      {"C:\\ a\\com\xE2\x81\xB4", "/mnt/c/ a/com\xE2\x81\xB4"},  // of the superscripts, ¹²³ alone make devices
+      // The wide colon is a name's character, and stays the one that it is.
+      {"C:\\a\xEF\xBC\x9A", "/mnt/c/a\xEF\xBC\x9A"},
       {"C:\\\xC3\xA9\\e\xCC\x81", "/mnt/c/\xC3\xA9/e\xCC\x81"},  // composed and decomposed: two names, kept apart
       {"C:\\\xEF\xAC\x81\\\xC4\xB0\\\xE2\x84\xAA", "/mnt/c/\xEF\xAC\x81/\xC4\xB0/\xE2\x84\xAA"},
       {R"(\\wsl.localhost\Debian\home\u)", "/home/u"},
@@ -38,6 +41,92 @@ TEST_CASE("the spellings that are taken") {
     REQUIRE_MESSAGE(got.ok(), got.error().message());
     CHECK(*got == row.out);
     CHECK(IsNormal(*got));
+  }
+}
+
+std::vector<std::string> ComponentsOf(std::string_view text) {
+  const auto place = ParseWindowsPath(text, kDebian);
+  REQUIRE_MESSAGE(place.ok(), place.error().message());
+  const auto* drive = std::get_if<DrivePath>(&*place);
+  REQUIRE(drive != nullptr);
+  return drive->components;
+}
+
+TEST_CASE("a path leads to a drive or into the distribution") {
+  CHECK(*ParseWindowsPath(R"(c:\Proj\a b)", kDebian) == WindowsPlace(DrivePath{'C', {"Proj", "a b"}}));
+  CHECK(*ParseWindowsPath(R"(\\?\z:\x\)", kDebian) == WindowsPlace(DrivePath{'Z', {"x"}}));
+  CHECK(*ParseWindowsPath("d:/", kDebian) == WindowsPlace(DrivePath{'D', {}}));
+  CHECK(*ParseWindowsPath(R"(\\wsl$\DEBIAN\home\u)", kDebian) == WindowsPlace(DistroPath{"/home/u"}));
+  CHECK(*ParseWindowsPath(R"(\\wsl.localhost\Debian)", kDebian) == WindowsPlace(DistroPath{"/"}));
+}
+
+// The attacks of which text decides nothing: it accepts them, and keeps apart what may be one object. The object's final
+// path and its file id settle them on Windows.
+TEST_CASE("what depends on the object is left as it is") {
+  CHECK(ComponentsOf(R"(C:\PROGRA~1)") == std::vector<std::string>{"PROGRA~1"});  // a short name
+  CHECK(ComponentsOf(R"(C:\proj\link\x)").size() == 3);                           // a junction or a symbolic link
+  CHECK(ComponentsOf(R"(S:\x)").size() == 1);                                     // a drive that subst made
+  CHECK(ComponentsOf(R"(C:\volumes\d\x)").size() == 3);                       // a folder with a volume mounted on it
+  CHECK(ComponentsOf(R"(C:\dir\A)") != ComponentsOf(R"(C:\dir\a)"));          // a case-sensitive folder, or none
+  CHECK(ComponentsOf("C:\\\xC3\xA9") != ComponentsOf("C:\\e\xCC\x81"));       // composed and decomposed
+  CHECK(ComponentsOf("C:\\\xEF\xAC\x81") != ComponentsOf("C:\\fi"));          // a ligature
+  CHECK(ComponentsOf("C:\\\xC4\xB0\\\xC4\xB1") != ComponentsOf("C:\\I\\i"));  // the two i of Turkish
+  CHECK(ComponentsOf("C:\\\xE2\x84\xAA") != ComponentsOf("C:\\K"));           // the Kelvin sign
+}
+
+TEST_CASE("the message says which component is at fault") {
+  const struct {
+    const char *in, *message;
+  } table[] = {
+      {R"(C:\proj\nul.txt\x)", R"(component 2, "nul.txt", is the name of a device)"},
+      {R"(\\?\C:\proj\..\x)", R"(component 2, "..", would be resolved)"},
+      {R"(\\wsl$\Debian\home\a:b)", R"(component 2, "a:b", holds a :)"},
+      {R"(C:\a\\b)", "component 2 is empty"},
+      {"C:\\ok\\a\xEF\x80\xBA", "component 2, \"a\xEF\x80\xBA\", holds U+F03A"},
+      {"C:\\a\x1B[2J", R"(component 1, "a\x1b[2J", holds a control character, U+001B)"},
+      {"C:\\a\xFF\\b", R"(component 1, "a\xff", is not well-formed UTF-8)"},
+      {"C:\\x\\txt\xE2\x80\xAE", R"(component 2, "txt\u{202e}", holds U+202E)"},
+  };
+  for (const auto& row : table) {
+    CAPTURE(row.in);
+    const auto got = ParseWindowsPath(row.in, kDebian);
+    REQUIRE_FALSE(got.ok());
+    CAPTURE(got.error().message());
+    CHECK(got.error().message().find(row.message) != std::string::npos);
+    CHECK_FALSE(got.error().hint().empty());
+  }
+}
+
+TEST_CASE("a place that comes from elsewhere is checked by the same rules") {
+  CHECK(CheckDrivePath({'C', {}}).ok());
+  CHECK(CheckDrivePath({'C', {"proj", "a b", "\xC3\xA9"}}).ok());
+  CHECK(WindowsText({'C', {}}) == "C:\\");
+  CHECK(WindowsText({'D', {"a", "b"}}) == R"(D:\a\b)");
+  const DrivePath bad[] = {
+      {'c', {"x"}},
+      {'1', {"x"}},
+      {'/', {"x"}},
+      {'\0', {"x"}},
+      {'C', {""}},
+      {'C', {"x", ""}},
+      {'C', {"", "x"}},
+      {'C', {"."}},
+      {'C', {".."}},
+      {'C', {"a/b"}},
+      {'C', {"a\\b"}},
+      {'C', {"a", "../b"}},
+      {'C', {"x", "nul"}},
+      {'C', {"x:y"}},
+      {'C', {"x."}},
+      {'C', {"\xFF"}},
+      {'C', {std::string("a\0", 2)}},
+      {'C', {std::string(256, 'n')}},
+      {'C', std::vector<std::string>(2048, "a")},
+      {'C', {R"(C:\x)"}},
+  };
+  for (const DrivePath& path : bad) {
+    CAPTURE(WindowsText(path));
+    CHECK_FALSE(CheckDrivePath(path).ok());
   }
 }
 
@@ -56,6 +145,8 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {"C:/proj/../..", "\"..\""},
       {R"(\\?\C:\proj\..\x)", "\"..\""},
       {R"(\\WSL$\debian\..\..)", "\"..\""},
+      {R"(\\?\C:\proj\.)", "\".\""},
+      {R"(//wsl.localhost/Debian/../x)", "\"..\""},
       {"c:proj", "current folder"},
       {"C:", "current folder"},
       {R"(\proj)", "no drive"},
@@ -76,6 +167,8 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {"C:\\proj\\COM\xC2\xB9", "device"},
       {"C:\\proj\\lpt\xC2\xB3.x", "device"},
       {R"(C:\proj\x:stream)", "stream"},
+      {R"(C:\proj\x::$DATA)", "stream"},
+      {R"(C:\D:\x)", "stream"},
       {R"(C:\proj::$INDEX_ALLOCATION)", "stream"},
       {R"(C:\proj:$I30:$INDEX_ALLOCATION)", "stream"},
       {R"(\\.\C:\proj)", "device"},
@@ -86,6 +179,13 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {R"(\\?\UNC\wsl.localhost\Debian\x)", "only"},
       {R"(\\?\UNC\server\share)", "only"},
       {R"(\\?\C:)", "only"},
+      {R"(\\?\proj\x)", "only"},
+      {R"(\\?\\C:\x)", "only"},
+      {R"(\\?\wsl.localhost\Debian\x)", "only"},
+      {R"(\\?\unc\localhost\c$\x)", "only"},
+      {R"(\\.\UNC\localhost\c$\x)", "device"},
+      {R"(\\.\pipe\x)", "device"},
+      {R"(\\?)", "network share"},
       {R"(\\?\C:\a/b)", "mixes"},
       {R"(\Device\HarddiskVolume3\x)", "no drive"},
       {R"(\\localhost\C$\x)", "network share"},
@@ -101,6 +201,7 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
        "an\\x",
        "distribution"},  // dotless i is another letter
       {R"(\\wsl$\Debian\mnt\c\Users)", "drive"},
+      {R"(\\wsl$\Debian\mnt\c)", "drive"},
       {"C:\\a\xEF\x80\x80\\etc", "U+F000"},
       {"C:\\a\xEF\x80\xBA"
        "b",
@@ -108,7 +209,11 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {"C:\\a\xEF\x81\x9C"
        "b",
        "U+F000"},
+      {"C:\\a\xEF\xBC\x9A\xEF\x82\x80", "U+F080"},
+      {"C:\\\xEF\x83\xBF", "U+F0FF"},
       {"C:\\a\xED\xA0\x80", "surrogate"},
+      {"C:\\a\xED\xB0\x80\\b", "surrogate"},
+      {"C:\\a\xED\xA0\xBD\xED\xB0\xA7", "surrogate"},  // a pair spelled as two characters: CESU-8
       {"C:\\a\xC0\xAF", "UTF-8"},
       {"C:\\a\xF4\x90\x80\x80", "UTF-8"},
       {"C:\\a\xE2\x82", "UTF-8"},
@@ -129,11 +234,19 @@ TEST_CASE("what Windows would interpret is refused, with the reason") {
       {"C:\\" + std::string(256, 'n'), "255"},
       {"C:\\" +
            [] {
-             std::string name;
+             std::string name;  // 300 bytes that are 100 UTF-16 units
              for (int i = 0; i < 100; ++i) name += "\xE2\x82\xAC";
              return name;
            }(),
        "255"},
+      {"C:\\" + std::string(255, 'n') + "\\" + std::string(256, 'n'), "component 2"},
+      {"C:" +
+           [] {
+             std::string names;
+             for (int i = 0; i < 2100; ++i) names += "\\a";
+             return names;
+           }(),
+       "4095"},
       {R"(proj\x)", "not an absolute path"},
       {"1:\\x", "current folder"},
       {"/mnt/c/x", "no drive"},
@@ -169,6 +282,11 @@ TEST_CASE("whatever is accepted lies under the automount root or in the distribu
     ++accepted;
     REQUIRE(IsNormal(*got));
     CAPTURE(text);
+    const auto place = ParseWindowsPath(text, kDebian);
+    if (const auto* drive_path = std::get_if<DrivePath>(&*place)) {
+      REQUIRE(CheckDrivePath(*drive_path).ok());
+      REQUIRE(*TranslateWindowsPath(WindowsText(*drive_path), kDebian) == *got);
+    }
     const bool drive = IsWithin(*got, "/mnt/c") || IsWithin(*got, "/mnt/a");
     REQUIRE((drive || text.starts_with("\\\\wsl$\\") || text.starts_with("//wsl$")));
   }

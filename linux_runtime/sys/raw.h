@@ -100,6 +100,10 @@ inline long Readlink(int dir, const char* path, char* target, size_t size) {
 inline int Fstatfs(int fd, struct statfs* out) { return static_cast<int>(Check(::fstatfs(fd, out))); }
 inline int Chmod(int fd, mode_t mode) { return static_cast<int>(Check(::fchmod(fd, mode))); }
 inline int Fstat(int fd, struct stat* out) { return static_cast<int>(Check(::fstat(fd, out))); }
+// mask: STATX_*; what the kernel knows of it stands in out->stx_mask. STATX_MNT_ID: Linux 5.8.
+inline int Statx(int dir, const char* path, int flags, unsigned mask, struct statx* out) {
+  return static_cast<int>(Check(::statx(dir, path, flags, mask, out)));
+}
 inline int Fchdir(int fd) { return static_cast<int>(Check(::fchdir(fd))); }
 inline int Chdir(const char* path) { return static_cast<int>(Check(::chdir(path))); }
 inline int CloseRange(unsigned first, unsigned last, unsigned flags) {

@@ -35,7 +35,8 @@ Result<OpenedPath> OpenDrivePath(const policy::DrivePath& path, const MountTypes
 // A path of the distribution itself. Mounts of disks may be crossed, links may not be followed.
 // Errors: as OpenDrivePath; kRefused also for the whole root, for /proc, /sys, /dev, /run, /mnt/wsl, /mnt/wslg, /init,
 // /usr/lib/wsl and what lies below them or is a tmpfs of theirs under another name, and for whatever is reached through
-// a mount of another type than types.disk: drives have names of their own.
+// a mount of another type than types.disk: drives have names of their own. What an administrator has put into a disk's
+// mount himself, an overlay over a drive say, is not looked into.
 Result<OpenedPath> OpenDistroPath(const policy::DistroPath& path, const MountTypes& types = {});
 
 struct CloneOptions {

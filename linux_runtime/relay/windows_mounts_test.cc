@@ -17,9 +17,6 @@
 namespace mxc::relay {
 namespace {
 
-using policy::DistroPath;
-using policy::DrivePath;
-
 MountTypes Types() {
   MountTypes types;
   types.drive = {"ramfs"};

@@ -58,6 +58,7 @@ TEST_CASE("what is refused unless it is named") {
     CHECK(refused.error().message().find(row.why) != std::string::npos);
     CHECK_FALSE(refused.error().hint().empty());
     std::vector<DrivePath> opened;
+    opened.reserve(guards.size());
     for (const GuardedPlace& guard : guards) opened.push_back(guard.path);
     CHECK(CheckUnguarded(path, opened).ok());
   }
@@ -76,12 +77,10 @@ TEST_CASE("what is granted as any other") {
            // Depends on the object: a short name is found out by its final path.
            R"(C:\PROGRA~1)",
            // ı, İ, ſ and the Kelvin sign are letters of their own to NTFS.
-           "C:\\W\xC4\xB1ndows",
-           "C:\\U\xC5\xBF"
-           "ers\\me\\x",
-           "C:\\W\xC4\xB0NDOWS",
-           "C:\\Users\\me\\.\xE2\x84\xAA"
-           "ube",
+           "C:\\W\u0131ndows",
+           "C:\\U\u017Fers\\me\\x",
+           "C:\\W\u0130NDOWS",
+           "C:\\Users\\me\\.\u212Aube",
        }) {
     CAPTURE(path);
     CHECK(GuardsOf(Path(path)).empty());

@@ -21,7 +21,20 @@ void Require(bool holds) {
   if (!holds) std::abort();
 }
 
+// Another spelling of the rule: the stem in lower case is one of these words.
+bool IsDevice(std::string_view name) {
+  std::string stem(name.substr(0, name.find_first_of(". ")));
+  for (char& c : stem) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  if (stem.size() < 4) return stem == "con" || stem == "prn" || stem == "aux" || stem == "nul";
+  if (stem == "conin$" || stem == "conout$" || stem == "clock$") return true;
+  if (!stem.starts_with("com") && !stem.starts_with("lpt")) return false;
+  const std::string digit = stem.substr(3);
+  return (digit.size() == 1 && digit >= "0" && digit <= "9") || digit == "\u00b9" || digit == "\u00b2" ||
+         digit == "\u00b3";
+}
+
 void RequirePlain(std::string_view name) {
+  Require(!IsDevice(name));
   Require(!name.empty() && name != "." && name != ".." && name.size() <= kMaxNameBytes);
   Require(name.back() != '.' && name.back() != ' ');
   Require(std::all_of(name.begin(), name.end(), [](char c) {

@@ -161,7 +161,12 @@ Result<void> CheckDistroMount(const OpenedPath& opened, const MountTypes& types)
   if (chain.empty()) {
     return Error(Code::kRefused, opened.shown + " lies on a mount that this process can't place");
   }
+  const MountEntry* below = nullptr;
   for (const MountEntry* at : chain) {
+    // What another root lies on whole (an initial ramdisk) is no part of the way.
+    const bool whole = below != nullptr && at->mount_point == "/" && below->mount_point == "/";
+    below = at;
+    if (whole) continue;
     if (IsOneOf(at->type, types.drive)) {
       return Error(Code::kRefused, opened.shown + " lies on a drive of Windows, mounted at " + Shown(at->mount_point))
           .WithHint(R"(name it as Windows does, C:\folder)");

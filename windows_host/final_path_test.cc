@@ -1,8 +1,8 @@
-// Under Wine this shows that the calls are made and their answers read rightly: handles, ids, hard links, missing names,
-// and what share modes of Wine hold. Wine can't show: junctions, symbolic links, short names, mounted volumes, subst
-// drives, reparse points of other kinds, network drives, case-sensitive folders, final paths of more than 260 characters
-// (its GetFinalPathNameByHandleW fails there), and that NTFS keeps the folders above an open object from being renamed.
-// Those are to be tried on Windows.
+// Under Wine this shows that the calls are made and their answers read rightly: handles, ids, hard links, missing
+// names, and what share modes of Wine hold. Wine can't show: junctions, symbolic links, short names, mounted volumes,
+// subst drives, reparse points of other kinds, network drives, case-sensitive folders, final paths of more than 260
+// characters (its GetFinalPathNameByHandleW fails there), and that NTFS keeps the folders above an open object from
+// being renamed. Those are to be tried on Windows.
 #include "windows_host/final_path.h"
 
 #include <windows.h>

@@ -1,6 +1,6 @@
 // Which mount of a distribution shows a drive of Windows. WSL mounts drives as 9p (with "aname=drvfs;path=C:\;…" among
-// the options), as drvfs or as virtiofs, on /etc/wsl.conf's automount.root or wherever an administrator says; so a drive
-// is looked for by what is mounted, never by the name of a folder.
+// the options), as drvfs or as virtiofs, on /etc/wsl.conf's automount.root or wherever an administrator says; so a
+// drive is looked for by what is mounted, never by the name of a folder.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
 // The lines for drives are made after WSL's source, not recorded on Windows: 9p with aname=drvfs;path=… is what
-// src/linux/init/drvfs.cpp mounts. What virtiofs mounts show as their source is not known; without X:\ they are refused.
+// src/linux/init/drvfs.cpp mounts. What virtiofs mounts show as their source is not known; without X:\ they are
+// refused.
 #include "linux_runtime/relay/drive_mount.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// /proc/self/mountinfo (proc_pid_mountinfo(5)), and which of its mounts a path still leads to. Text in, values out. Read
-// strictly: a line that isn't understood could be the mount that hides another.
+// /proc/self/mountinfo (proc_pid_mountinfo(5)), and which of its mounts a path still leads to. Text in, values out.
+// Read strictly: a line that isn't understood could be the mount that hides another.
 #pragma once
 
 #include <cstdint>

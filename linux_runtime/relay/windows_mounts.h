@@ -28,8 +28,8 @@ struct OpenedPath {
 };
 
 // path: as CheckDrivePath wants it. Case is what the drive's file system makes of it.
-// Errors: kInvalid; kRefused when no mount shows the drive, when a component is a symbolic link or has something mounted
-// on it, for sockets, pipes and devices; kNotFound; kSystem. The message names the component.
+// Errors: kInvalid; kRefused when no mount shows the drive, when a component is a symbolic link or has something
+// mounted on it, for sockets, pipes and devices; kNotFound; kSystem. The message names the component.
 Result<OpenedPath> OpenDrivePath(const policy::DrivePath& path, const MountTypes& types = {});
 
 // A path of the distribution itself. Mounts of disks may be crossed, links may not be followed.

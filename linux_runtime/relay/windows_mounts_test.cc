@@ -1,6 +1,6 @@
 // The walk and the detached mounts on the real kernel: each scenario in a process with a mount namespace of its own, as
-// root or, for others, with a user namespace too. A ramfs with the source C:\ stands in for a drive; what 9p of WSL does
-// itself with links and case is not seen here.
+// root or, for others, with a user namespace too. A ramfs with the source C:\ stands in for a drive; what 9p of WSL
+// does itself with links and case is not seen here.
 #include "linux_runtime/relay/windows_mounts.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,6 @@
-// Places of Windows that no policy gets by accident: the system's folders, those that hold credentials, and folders that
-// hold such folders. Each must be opened by naming it. Names only: call it with final paths, since a short name or a
-// junction would lead past it.
+// Places of Windows that no policy gets by accident: the system's folders, those that hold credentials, and folders
+// that hold such folders. Each must be opened by naming it. Names only: call it with final paths, since a short name or
+// a junction would lead past it.
 #pragma once
 
 #include <span>
@@ -17,9 +17,9 @@ struct GuardedPlace {
   std::string what;  // "the Windows folder"
 };
 
-// True if `path` is `ancestor` or lies below it. The case of ASCII letters is ignored, that of others is not: NTFS folds
-// those too, by a table that is the volume's own. All guarded names are ASCII, and no other character folds to one of
-// ASCII's there (ı, ſ and the Kelvin sign are upper-cased to themselves).
+// True if `path` is `ancestor` or lies below it. The case of ASCII letters is ignored, that of others is not: NTFS
+// folds those too, by a table that is the volume's own. All guarded names are ASCII, and no other character folds to
+// one of ASCII's there (ı, ſ and the Kelvin sign are upper-cased to themselves).
 bool IsWithinIgnoringAsciiCase(const DrivePath& path, const DrivePath& ancestor);
 
 // What guards `path`, outermost first; nothing: it may be granted as any other. On every drive, since more than one

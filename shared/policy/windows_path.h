@@ -1,10 +1,10 @@
 // Windows paths of a policy: where one leads, and the path that WSL shows it under. Lexical and strict: what Windows
 // would interpret (device names, streams, trailing dots, "..", private characters) is refused with the reason, never
-// interpreted a second time by rules of ours, since two interpretations of one name are how policies get bypassed. WSL's
-// own wslpath is lax there and is not used.
+// interpreted a second time by rules of ours, since two interpretations of one name are how policies get bypassed.
+// WSL's own wslpath is lax there and is not used.
 //
-// What text can't tell is left to whoever opens the object: short names (PROGRA~1), junctions, case, other mounts on the
-// way. On Windows that is windows_host/final_path.h, in the distribution linux_runtime/relay/windows_mounts.h.
+// What text can't tell is left to whoever opens the object: short names (PROGRA~1), junctions, case, other mounts on
+// the way. On Windows that is windows_host/final_path.h, in the distribution linux_runtime/relay/windows_mounts.h.
 #pragma once
 
 #include <string>
@@ -42,7 +42,7 @@ bool LooksLikeWindowsPath(std::string_view path);
 
 // Takes exactly these:
 //   C:\dir\x  C:/dir/x  \\?\C:\dir\x                      DrivePath
-//   \\wsl.localhost\DISTRO\dir\x  \\wsl$\DISTRO\dir\x     DistroPath, when DISTRO is the target's (ASCII case is ignored)
+//   \\wsl.localhost\DISTRO\dir\x  \\wsl$\DISTRO\dir\x     DistroPath, when DISTRO is the target's (in any ASCII case)
 // One separator may stand at the end. path: UTF-8; WTF-8 of an unpaired surrogate is malformed.
 // Errors (kInvalid; kRefused for other distributions, other shares and devices): everything else. The message names the
 // component at fault, counted from 1 behind the drive or the distribution.

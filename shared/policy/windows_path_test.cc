@@ -60,8 +60,8 @@ TEST_CASE("a path leads to a drive or into the distribution") {
   CHECK(*ParseWindowsPath(R"(\\wsl.localhost\Debian)", kDebian) == WindowsPlace(DistroPath{"/"}));
 }
 
-// The attacks of which text decides nothing: it accepts them, and keeps apart what may be one object. The object's final
-// path and its file id settle them on Windows.
+// The attacks of which text decides nothing: it accepts them, and keeps apart what may be one object. The object's
+// final path and its file id settle them on Windows.
 TEST_CASE("what depends on the object is left as it is") {
   CHECK(ComponentsOf(R"(C:\PROGRA~1)") == std::vector<std::string>{"PROGRA~1"});  // a short name
   CHECK(ComponentsOf(R"(C:\proj\link\x)").size() == 3);                           // a junction or a symbolic link

@@ -198,7 +198,8 @@ TEST_CASE("Every changed, repeated, left out or turned-back record is found") {
 TEST_CASE("Another process goes on with a stream in the middle of a record") {
   Pair pair;
   pair.Finish();
-  const std::string sealed = Sealed(*pair.from_client, "one") + Sealed(*pair.from_client, "two");
+  std::string sealed = Sealed(*pair.from_client, "one");
+  sealed += Sealed(*pair.from_client, "two");
   std::string plain;
   REQUIRE(pair.from_server->Decrypt(std::string_view(sealed).substr(0, 30), plain).ok());
   const std::string exported = pair.from_server->Export();

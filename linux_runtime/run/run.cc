@@ -182,6 +182,9 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   kept->plan = MXC_TRY(sandbox::BuildPlan(spec, extension, context));
   sandbox::Plan& plan = kept->plan;
   plan.init_name = options.init_name;
+  plan.serves = static_cast<bool>(options.serve);
+  if (plan.serves && !plan.reaper)
+    return Error(Code::kUnsupported, "a session needs dev.mxc.init: its first process is mxc's");
   if (!plan.terminal) plan.terminal_streams = options.terminal_streams;
   plan.terminal = plan.terminal_streams != 0;
 
@@ -235,6 +238,8 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
   supervise.timeout_ms = extension.timeout_ms;
   supervise.reaper = plan.reaper;
   supervise.ends_by_signal = options.ends_by_signal;
+  supervise.on_program = options.on_program;
+  supervise.send = options.send;
   if ((plan.terminal_streams & 1) == 0) supervise.input = -1;
   if ((plan.terminal_streams & 2) == 0) supervise.output = STDERR_FILENO;
   supervise.kill_all = end;
@@ -254,6 +259,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     }
     held.network.Watch(loop);
     if (options.attend) options.attend(supervisor, loop);
+    if (options.serve) options.serve({supervisor, loop, launched.parent.get()});
     outcome = supervisor.Wait();
   }
   result.report.end_unix_us = UnixMicroseconds();

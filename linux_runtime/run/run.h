@@ -18,6 +18,12 @@
 
 namespace mxc::run {
 
+struct Serving {
+  supervise::Supervisor& supervisor;
+  supervise::Loop& loop;
+  int socket;  // to the programs' server
+};
+
 struct RunOptions {
   // Standard streams, a bit each, that are terminals: the program gets one of its own in their place. 0: none.
   uint8_t terminal_streams = 0;
@@ -32,6 +38,11 @@ struct RunOptions {
   // runs. The supervisor takes Kill and Resize from callbacks of the loop.
   std::function<void(supervise::Supervisor&, supervise::Loop&)> attend;
   std::function<void()> on_started;  // the program runs
+  // Instead of the spec's program the sandbox runs those that its supervisor asks for (sandbox/program_request.h), until
+  // Supervisor::EndWith or Kill. Called once, before it is ready, which on_started tells.
+  std::function<void(const Serving&)> serve;
+  std::function<void(const sandbox::StatusRecord&)> on_program;
+  std::function<void(int signal)> send;  // what would go to the program: the time limit's signal
 };
 
 struct RunResult {

@@ -8,6 +8,7 @@
 #include <termios.h>
 
 #include "linux_runtime/sandbox/apply_process.h"
+#include "linux_runtime/sandbox/program_server.h"
 #include "linux_runtime/sandbox/reaper.h"
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/run_hook.h"
@@ -17,14 +18,21 @@
 
 namespace mxc::sandbox {
 
-void Fail(int status, uint32_t step, int error) {
+namespace {
+
+[[noreturn]] void FailProgram(int status, uint32_t program, uint32_t step, int error) {
   StatusRecord record{};
   record.kind = StatusKind::kFailed;
   record.step = step;
   record.error = error < 0 ? -error : error;
+  record.program = program;
   sys::Write(status, &record, sizeof record);
   ::_exit(125);
 }
+
+}  // namespace
+
+void Fail(int status, uint32_t step, int error) { FailProgram(status, 0, step, error); }
 
 void FailHook(int status, uint32_t step, const HookFailure& failure) {
   StatusRecord record{};
@@ -79,11 +87,10 @@ int InstallSeccomp(const SeccompProgram& program) {
   return sys::SeccompSetFilter(program.code.data(), program.code.size(), program.flags);
 }
 
-int ExecFirst(const Plan& plan) {
+int ExecFirst(const Program& program) {
   int error = -ENOENT;
-  for (const char* candidate : plan.candidates) {
-    if (candidate == nullptr) break;
-    ::execve(candidate, const_cast<char* const*>(plan.argv.data()), const_cast<char* const*>(plan.env.data()));
+  for (const char* const* candidate = program.candidates; *candidate != nullptr; ++candidate) {
+    ::execve(*candidate, const_cast<char* const*>(program.argv), const_cast<char* const*>(program.env));
     if (errno == EACCES) {
       error = -EACCES;
     } else if (errno != ENOENT && errno != ENOTDIR) {
@@ -197,14 +204,19 @@ int ApplyAnyStep(const Plan& plan, const Step& step, const ChildDescriptors& des
 }
 
 // A terminal from the container's own devpts: the slave becomes the program's, the master goes to the supervisor.
-int OpenConsole(int parent, unsigned streams) {
+int OpenConsole(int parent, const Program& program) {
+  const unsigned streams = program.terminal_streams;
   int master = sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return master;
   int unlock = 0;
   if (int error = static_cast<int>(sys::Check(::ioctl(master, TIOCSPTLCK, &unlock))); error < 0) return error;
   int slave = static_cast<int>(sys::Check(::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
   if (slave < 0) return slave;
-  if (int error = Tell(parent, Word::kConsole, master); error < 0) return error;
+  if (program.rows != 0) {
+    const winsize size{program.rows, program.columns, 0, 0};
+    if (int error = static_cast<int>(sys::Check(::ioctl(master, TIOCSWINSZ, &size))); error < 0) return error;
+  }
+  if (int error = Tell(parent, Word::kConsole, master, program.id); error < 0) return error;
   sys::Close(master);
   // Nothing is typed into one that is for output only; a program that asks for a password there would wait for ever.
   int error = (streams & 1) != 0 ? static_cast<int>(sys::Check(::ioctl(slave, TIOCSCTTY, 0))) : 0;
@@ -225,52 +237,66 @@ void RunCreateHooks(const Plan& plan, const ChildDescriptors& descriptors, uint3
   if (failure.failed()) FailHook(descriptors.status, step, failure);
 }
 
-[[noreturn]] void RunProgram(const Plan& plan, const ChildDescriptors& descriptors) {
+[[noreturn]] void RunProgram(const Plan& plan, const Program& program, const ChildDescriptors& descriptors) {
   const int status = descriptors.status;
   auto check = [&](uint32_t step, int error) {
-    if (error < 0) Fail(status, step, error);
+    if (error < 0) FailProgram(status, program.id, step, error);
   };
   ::setsid();
-  if (plan.terminal) check(kStepConsole, OpenConsole(descriptors.parent, plan.terminal_streams));
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (program.streams[fd] != fd)
+      check(kStepDescriptors, static_cast<int>(sys::Check(::dup2(program.streams[fd], fd))));
+  }
+  if (program.terminal_streams != 0) check(kStepConsole, OpenConsole(descriptors.parent, program));
   // Before any path of the container's is used: through /proc/self/fd/N, a working folder or a program's name led out of
   // the sandbox by a descriptor that somebody left open (CVE-2024-21626).
   int kept[] = {status};
   if (!Without("close-range")) check(kStepDescriptors, sys::CloseAllBut(3, kept));
-  if (int error = sys::Chdir(plan.cwd); error < 0) {
-    if (plan.cwd_required) Fail(status, kStepChdir, error);
+  if (int error = sys::Chdir(program.cwd); error < 0) {
+    if (program.cwd_required) check(kStepChdir, error);
     check(kStepChdir, sys::Chdir("/"));
   }
   for (const Rlimit& limit : plan.rlimits) {
-    if (int error = sys::SetRlimit(limit.resource, limit.soft, limit.hard); error < 0) {
-      Fail(status, kStepRlimitBase + static_cast<uint32_t>(limit.resource), error);
-    }
+    check(kStepRlimitBase + static_cast<uint32_t>(limit.resource),
+          sys::SetRlimit(limit.resource, limit.soft, limit.hard));
   }
   if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
   ResetSignals();
-  for (const SeccompProgram& program : plan.seccomp) check(kStepSeccomp, InstallSeccomp(program));
-  Fail(status, kStepExec, ExecFirst(plan));
+  for (const SeccompProgram& filter : plan.seccomp) check(kStepSeccomp, InstallSeccomp(filter));
+  FailProgram(status, program.id, kStepExec, ExecFirst(program));
 }
 
 struct ProgramStart {
   const Plan& plan;
+  const Program& program;
   const ChildDescriptors& descriptors;
 };
 
-// As vfork(2), on a stack of its own: until exec the program's process is this file's code and nobody else is in the
-// container, so that it may share our memory. Copying that would cost more than all filters. Returns when it has
-// executed or has failed.
-pid_t StartProgram(const Plan& plan, const ChildDescriptors& descriptors) {
-  alignas(16) char stack[32 * 1024];
-  ProgramStart start{plan, descriptors};
-  return static_cast<pid_t>(sys::Check(::clone(
-      [](void* argument) -> int {
-        const auto* start = static_cast<const ProgramStart*>(argument);
-        RunProgram(start->plan, start->descriptors);
-      },
-      stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start)));
+Program ProgramOf(const Plan& plan) {
+  Program program;
+  program.argv = plan.argv.data();
+  program.env = plan.env.data();
+  program.candidates = plan.candidates.data();
+  program.cwd = plan.cwd;
+  program.cwd_required = plan.cwd_required;
+  if (plan.terminal) program.terminal_streams = plan.terminal_streams;
+  return program;
 }
 
 }  // namespace
+
+// As vfork(2), on a stack of its own: until exec the program's process is this file's code, and nobody in the container can
+// look at it (it is not dumpable), so that it may share our memory. Copying that would cost more than all filters.
+pid_t StartProgram(const Plan& plan, const Program& program, const ChildDescriptors& descriptors) {
+  alignas(16) char stack[32 * 1024];
+  ProgramStart start{plan, program, descriptors};
+  return static_cast<pid_t>(sys::Check(::clone(
+      [](void* argument) -> int {
+        const auto* start = static_cast<const ProgramStart*>(argument);
+        RunProgram(start->plan, start->program, start->descriptors);
+      },
+      stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start)));
+}
 
 void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvArea& argv) {
   const int status = descriptors.status;
@@ -298,9 +324,11 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
     check(kStepLandlock, state.ruleset < 0 ? ApplyLandlock(plan.landlock, &failure)
                                            : RestrictToRuleset(plan.landlock, state.ruleset, &failure));
   }
-  if (!plan.reaper) RunProgram(plan, descriptors);
+  if (plan.serves) ServePrograms(plan, descriptors);
+  const Program own = ProgramOf(plan);
+  if (!plan.reaper) RunProgram(plan, own, descriptors);
 
-  pid_t program = StartProgram(plan, descriptors);
+  pid_t program = StartProgram(plan, own, descriptors);
   if (program < 0) Fail(status, kStepFork, program);
   StatusRecord started{};
   started.kind = StatusKind::kStarted;

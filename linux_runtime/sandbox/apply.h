@@ -51,6 +51,22 @@ void ForgetFolder(RootState& state);
 // step.flags 1: tells the parent as soon as the new root is this process's (Word::kRootStands).
 int EnterRoot(const Step& step, int root, int parent);
 
+// A program to run inside: the plan's own, or one that the supervisor asks for later (program_server.h).
+struct Program {
+  const char* const* argv = nullptr;  // these three null-terminated
+  const char* const* env = nullptr;
+  const char* const* candidates = nullptr;  // paths to try
+  const char* cwd = "/";
+  bool cwd_required = true;
+  uint8_t terminal_streams = 0;  // as Plan's; 0: no terminal
+  uint16_t rows = 0, columns = 0;
+  int streams[3] = {0, 1, 2};  // what becomes its standard streams
+  uint32_t id = 0;             // StatusRecord::program
+};
+// Starts it as a child of this process, with the plan's limits and filters. Returns its pid when it has executed or has failed,
+// which the status pipe then says; or -errno.
+pid_t StartProgram(const Plan& plan, const Program& program, const ChildDescriptors& descriptors);
+
 // Reports a failed step over the status pipe and ends the process.
 [[noreturn]] void Fail(int status, uint32_t step, int error);
 [[noreturn]] void FailHook(int status, uint32_t step, const struct HookFailure& failure);

@@ -203,6 +203,7 @@ class Plan {
   bool terminal = false;
   uint8_t terminal_streams = 7;  // which standard streams it becomes, a bit each; with 0 among them, it controls, too
   bool reaper = true;
+  bool serves = false;  // no program of its own: the first process starts those that the supervisor asks for
   const char* init_name = kInitName;  // of the reaper
   bool no_new_privileges = true;
   uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;  // capability sets, bit N = cap N

@@ -8,6 +8,7 @@
 
 #include "linux_runtime/sandbox/names.h"
 #include "linux_runtime/sandbox/process_names.h"
+#include "linux_runtime/sandbox/program_request.h"
 #include "linux_runtime/sys/process.h"
 
 namespace mxc::sandbox {
@@ -75,26 +76,6 @@ void FitCapabilities(Plan& plan) {
   Restrict(plan, &plan.effective, plan.permitted, "effective", "it is not in the permitted set");
   Restrict(plan, &plan.ambient, plan.permitted & plan.inheritable, "ambient",
            "it is not permitted and inheritable, too");
-}
-
-// argv[0] with a slash is a path; else it is looked for in the container's PATH, as execvp(3) does.
-void PlanCandidates(Plan& plan, const std::string& program, const std::vector<std::string>& env) {
-  if (program.find('/') != std::string::npos) {
-    plan.candidates.push_back(plan.Intern(program));
-  } else {
-    std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    for (const std::string& entry : env) {
-      if (entry.starts_with("PATH=")) path = entry.substr(5);
-    }
-    for (size_t start = 0; start <= path.size();) {
-      size_t end = std::min(path.find(':', start), path.size());
-      std::string folder = path.substr(start, end - start);
-      // An empty entry means the current folder, where whatever the program wrote lies: left out.
-      if (folder.starts_with('/')) plan.candidates.push_back(plan.Intern(folder + "/" + program));
-      start = end + 1;
-    }
-  }
-  plan.candidates.push_back(nullptr);
 }
 
 // A sandbox of ours keeps what it has where a hard limit can't be raised.
@@ -264,7 +245,9 @@ Result<void> PlanProcess(Plan& plan, const oci::Process& process, const PlanCont
   for (const std::string& argument : process.args) plan.argv.push_back(plan.Intern(argument));
   plan.argv.push_back(nullptr);
   PlanEnvironment(plan, process.env, context.bundle);
-  PlanCandidates(plan, process.args[0], process.env);
+  for (const std::string& path : ProgramCandidates(process.args[0], process.env))
+    plan.candidates.push_back(plan.Intern(path));
+  plan.candidates.push_back(nullptr);
   plan.cwd = plan.Intern(process.cwd.empty() ? "/" : process.cwd);
   if (process.user.umask) plan.umask = static_cast<int>(*process.user.umask);
   plan.terminal = process.terminal;

@@ -6,8 +6,9 @@
 
 namespace mxc::sandbox {
 
-int Tell(int socket, Word word, int fd) {
-  iovec data{&word, sizeof word};
+int Tell(int socket, Word word, int fd, uint32_t program) {
+  Message text{word, program};
+  iovec data{&text, sizeof text};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -26,7 +27,8 @@ int Tell(int socket, Word word, int fd) {
 }
 
 int Hear(int socket, Word* word, int* fd) {
-  iovec data{word, sizeof *word};
+  Message text{};
+  iovec data{&text, sizeof text};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof *fd)] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -39,6 +41,7 @@ int Hear(int socket, Word* word, int* fd) {
   *fd = -1;
   if (count < 0) return static_cast<int>(count);
   if (count == 0) return -EPIPE;
+  *word = text.word;
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
   if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
       header->cmsg_len == CMSG_LEN(sizeof *fd)) {

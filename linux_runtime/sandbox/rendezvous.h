@@ -1,5 +1,5 @@
-// The talk between a container's first process and the runtime that starts it, over a SOCK_SEQPACKET pair: one byte a
-// message, with a descriptor where the word brings one. The runtime answers kGo, or closes its end, which ends the child.
+// The talk between a container's first process and the runtime that starts it, over a SOCK_SEQPACKET pair: one Message
+// each, with a descriptor where the word brings one. The runtime answers kGo, or closes its end, which ends the child.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,13 @@ enum class Word : uint8_t {
   kFree,        // the child no longer dies with the runtime
 };
 
-// Async-signal-safe. `fd` -1: none. 0 or -errno.
-int Tell(int socket, Word word, int fd = -1);
+struct Message {
+  Word word{};
+  uint32_t program = 0;
+};
+
+// Async-signal-safe. `fd` -1: none. program: StatusRecord::program, whose word this is. 0 or -errno.
+int Tell(int socket, Word word, int fd = -1, uint32_t program = 0);
 // Waits for kGo; -EPIPE when the other side is gone. Async-signal-safe.
 int AwaitGo(int socket);
 // Waits for a word; fd: the descriptor that came with it, close-on-exec, or -1. 0 or -errno; -EPIPE: the other side is gone.

@@ -14,11 +14,11 @@ enum class StatusKind : uint32_t {
 
 struct StatusRecord {
   StatusKind kind;
-  uint32_t step;        // kFailed: index into Plan::steps, or kStep* below
-  int32_t error;        // kFailed: errno
-  int32_t pid;          // kStarted; kStepHook: the hook's index in its list; kStepJoin: the namespace's index
-  int32_t wait_status;  // kExited; kStepHook: of the hook, 0 when it was not run or had no time left
-  uint32_t reserved;
+  uint32_t step;         // kFailed: index into Plan::steps, or kStep* below
+  int32_t error;         // kFailed: errno
+  int32_t pid;           // kStarted; kStepHook: the hook's index in its list; kStepJoin: the namespace's index
+  int32_t wait_status;   // kExited; kStepHook: of the hook, 0 when it was not run or had no time left
+  uint32_t program;      // of a sandbox that serves programs: which one (program_server.h); else 0
   uint64_t user_us;      // kExited: CPU time in user mode, microseconds
   uint64_t system_us;    // kExited
   uint64_t max_rss_kib;  // kExited: largest resident set of one process

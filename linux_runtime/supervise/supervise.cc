@@ -106,7 +106,25 @@ void Supervisor::Tick() {
   });
 }
 
-void Supervisor::Send(int signal) { sys::PidfdSendSignal(running_.pidfd, signal); }
+void Supervisor::Send(int signal) {
+  if (options_.send && signal != SIGKILL) return options_.send(signal);
+  sys::PidfdSendSignal(running_.pidfd, signal);
+}
+
+void Supervisor::EndWith(const sandbox::StatusRecord& exited) {
+  if (gone_) return;
+  TakeEnd(exited);
+  End();
+  KillEverything();
+}
+
+void Supervisor::TakeEnd(const sandbox::StatusRecord& exited) {
+  has_status_ = true;
+  outcome_.wait_status = exited.wait_status;
+  outcome_.user_us = exited.user_us;
+  outcome_.system_us = exited.system_us;
+  outcome_.max_rss_kib = exited.max_rss_kib;
+}
 
 void Supervisor::OnSignal(const signalfd_siginfo& info) {
   const int signal = static_cast<int>(info.ssi_signo);
@@ -232,6 +250,10 @@ void Supervisor::OnStarted() {
 }
 
 void Supervisor::OnRecord(const sandbox::StatusRecord& record) {
+  if (record.program != 0) {
+    if (options_.on_program) options_.on_program(record);
+    return;
+  }
   switch (record.kind) {
     case sandbox::StatusKind::kStarted:
       if (failed_) return;  // the program's own word comes first
@@ -248,11 +270,7 @@ void Supervisor::OnRecord(const sandbox::StatusRecord& record) {
       outcome_.started = false;
       break;
     case sandbox::StatusKind::kExited:
-      has_status_ = true;
-      outcome_.wait_status = record.wait_status;
-      outcome_.user_us = record.user_us;
-      outcome_.system_us = record.system_us;
-      outcome_.max_rss_kib = record.max_rss_kib;
+      TakeEnd(record);
       break;
   }
   End();

@@ -37,7 +37,11 @@ struct SuperviseOptions {
   // Stops and continues the container around our own stop (Ctrl-Z). Empty: SIGTSTP is passed on, which a program that
   // leads its own session ignores.
   std::function<void(bool frozen)> freeze;
-  std::function<void(int pid)> on_started;  // pid inside the container
+  std::function<void(int pid)> on_started;  // pid inside the container; of one that serves programs: it is ready, 0
+  // Of a sandbox that serves programs: what became of one of them. It lasts until EndWith or Kill; signals that would go to the
+  // program go to `send`.
+  std::function<void(const sandbox::StatusRecord&)> on_program;
+  std::function<void(int signal)> send;
   std::function<void()> on_tick;
 };
 
@@ -54,6 +58,8 @@ class Supervisor {
 
   // From a callback of the loop: ends the container now. `why` is a clause for the report ("a denied path was exposed").
   void Kill(std::string why);
+  // The same, of one that serves programs: it ends now, as this kExited record of one of them says.
+  void EndWith(const sandbox::StatusRecord& exited);
   // The same: gives the PTY another size, of which the kernel tells the programs on it (SIGWINCH).
   void Resize(uint16_t rows, uint16_t columns);
 
@@ -69,6 +75,7 @@ class Supervisor {
   void OnRecord(const sandbox::StatusRecord& record);
   void OnFirstProcessGone();
   void OnTimeout();
+  void TakeEnd(const sandbox::StatusRecord& exited);
   void Tick();
   void Send(int signal);
   void KillEverything();

@@ -85,9 +85,6 @@ Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host)
   return sandbox::FormatPlan(plan);
 }
 
-namespace {
-
-// Grants know the line of the policy that they stand in; the spec that ran doesn't.
 void AddOrigins(const policy::EffectivePolicy& effective, report::ExitReport& report) {
   for (report::PathLine& line : report.paths) {
     if (!line.origin.empty()) continue;
@@ -96,6 +93,8 @@ void AddOrigins(const policy::EffectivePolicy& effective, report::ExitReport& re
     }
   }
 }
+
+namespace {
 
 report::ExitReport FailureReport(const client::Options& options, const Error& error) {
   report::ExitReport report;

@@ -10,6 +10,7 @@
 #include "linux_runtime/sandbox/apply.h"
 #include "linux_runtime/sandbox/plan.h"
 #include "shared/client/options.h"
+#include "shared/policy/effective.h"
 #include "shared/report/exit_report.h"
 
 namespace mxc::cli {
@@ -35,6 +36,9 @@ struct RunHooks {
 // Errors: what stopped the run before anything started (status 125). With --report, a report is written in any case.
 Result<Ended> RunCommand(const client::Options& options, LinuxHost& host, const sandbox::ArgvArea& argv,
                          const RunHooks& hooks = {});
+
+// Grants know the line of the policy that they stand in; the spec that ran doesn't.
+void AddOrigins(const policy::EffectivePolicy& effective, report::ExitReport& report);
 
 Result<std::string> PlanCommand(const client::Options& options, LinuxHost& host);
 

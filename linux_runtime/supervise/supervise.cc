@@ -111,11 +111,25 @@ void Supervisor::Send(int signal) {
   sys::PidfdSendSignal(running_.pidfd, signal);
 }
 
-void Supervisor::EndWith(const sandbox::StatusRecord& exited) {
-  if (gone_) return;
-  TakeEnd(exited);
+void Supervisor::EndWith(const sandbox::StatusRecord& record) {
+  if (gone_ || has_status_ || failed_) return;
+  if (record.kind == sandbox::StatusKind::kFailed) {
+    TakeFailure(record);
+  } else {
+    TakeEnd(record);
+  }
   End();
   KillEverything();
+}
+
+void Supervisor::TakeFailure(const sandbox::StatusRecord& failed) {
+  // The first failure is the cause; a reaper goes on to report the end of the process that failed.
+  if (!failed_) {
+    outcome_.step = failed.step;
+    outcome_.error = failed.error < 0 ? -failed.error : failed.error;
+  }
+  failed_ = true;
+  outcome_.started = false;
 }
 
 void Supervisor::TakeEnd(const sandbox::StatusRecord& exited) {
@@ -261,13 +275,7 @@ void Supervisor::OnRecord(const sandbox::StatusRecord& record) {
       if (options_.on_started) options_.on_started(record.pid);
       return;
     case sandbox::StatusKind::kFailed:
-      // The first failure is the cause; a reaper goes on to report the end of the process that failed.
-      if (!failed_) {
-        outcome_.step = record.step;
-        outcome_.error = record.error < 0 ? -record.error : record.error;
-      }
-      failed_ = true;
-      outcome_.started = false;
+      TakeFailure(record);
       break;
     case sandbox::StatusKind::kExited:
       TakeEnd(record);

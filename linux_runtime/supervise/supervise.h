@@ -58,8 +58,8 @@ class Supervisor {
 
   // From a callback of the loop: ends the container now. `why` is a clause for the report ("a denied path was exposed").
   void Kill(std::string why);
-  // The same, of one that serves programs: it ends now, as this kExited record of one of them says.
-  void EndWith(const sandbox::StatusRecord& exited);
+  // The same, of one that serves programs: it ends now, as this kExited or kFailed record of one of them says.
+  void EndWith(const sandbox::StatusRecord& record);
   // The same: gives the PTY another size, of which the kernel tells the programs on it (SIGWINCH).
   void Resize(uint16_t rows, uint16_t columns);
 
@@ -75,6 +75,7 @@ class Supervisor {
   void OnRecord(const sandbox::StatusRecord& record);
   void OnFirstProcessGone();
   void OnTimeout();
+  void TakeFailure(const sandbox::StatusRecord& failed);
   void TakeEnd(const sandbox::StatusRecord& exited);
   void Tick();
   void Send(int signal);

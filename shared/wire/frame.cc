@@ -75,4 +75,11 @@ Result<std::optional<Frame>> FrameReader::Next() {
   return std::optional<Frame>(Frame{static_cast<FrameType>(type), stream, left.substr(kHeaderSize, size)});
 }
 
+std::string FrameReader::TakeRest() {
+  std::string rest = buffer_.substr(taken_);
+  buffer_.clear();
+  taken_ = 0;
+  return rest;
+}
+
 }  // namespace mxc::wire

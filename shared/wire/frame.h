@@ -57,7 +57,8 @@ class FrameReader {
   // Errors (kInvalid): an unknown type, a size above the type's limit, a stream where none belongs, or none where one does:
   // after that the connection is of no use. What a header announces is refused before any of it is waited for.
   Result<std::optional<Frame>> Next();
-  size_t waiting() const { return buffer_.size() - taken_; }
+  // What is behind the last frame; nothing is left here.
+  std::string TakeRest();
 
  private:
   std::string buffer_;

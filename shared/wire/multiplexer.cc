@@ -83,13 +83,14 @@ void Multiplexer::Sent(size_t bytes) {
 
 Result<void> Multiplexer::Receive(std::string_view bytes) {
   reader_.Add(bytes);
-  for (;;) {
+  while (!paused_) {
     const std::optional<Frame> frame = MXC_TRY(reader_.Next());
     if (!frame) return {};
     if (gone_) return Error(Code::kInvalid, "a frame arrived after the other side's goodbye");
     ++frames_;
     MXC_TRY(Handle(*frame));
   }
+  return {};
 }
 
 Result<void> Multiplexer::Handle(const Frame& frame) {

@@ -59,6 +59,12 @@ class Multiplexer {
   std::string_view Pending() const { return std::string_view(out_).substr(sent_); }
   void Sent(size_t bytes);
 
+  // For a connection that another process goes on with: after Pause, called from a callback at the latest, no frame is taken any
+  // more; TakeUnread gives what is behind the last one, and Receive of another Multiplexer takes it after Resume.
+  void Pause() { paused_ = true; }
+  std::string TakeUnread() { return reader_.TakeRest(); }
+  void Resume() { greeted_ = true; }
+
   bool greeted() const { return greeted_; }             // the other side's hello was there
   uint64_t received_frames() const { return frames_; }  // for keep-alive: any frame is a sign of life
 
@@ -82,7 +88,7 @@ class Multiplexer {
   std::string out_;
   size_t sent_ = 0;
   uint64_t frames_ = 0;
-  bool greeted_ = false, gone_ = false;
+  bool greeted_ = false, gone_ = false, paused_ = false;
 };
 
 }  // namespace mxc::wire

@@ -1,0 +1,60 @@
+#include "linux_runtime/daemon/control.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "shared/oci/strict_json.h"
+#include "shared/wire/message.h"
+
+namespace mxc::daemon {
+namespace {
+
+constexpr std::string_view kNews[] = {"ready", "failed", "ended"};
+
+}  // namespace
+
+std::string WriteTold(const Told& told) {
+  oci::StrictJson json{{"news", kNews[static_cast<size_t>(told.news)]}, {"pid", told.pid}};
+  if (!told.policy_digest.empty()) json["policyDigest"] = told.policy_digest;
+  if (told.news == News::kEnded) {
+    json["how"] = told.how;
+    json["exitCode"] = told.exit_code;
+    json["denied"] = told.denied;
+    json["denials"] = told.denials;
+  }
+  wire::Reply reply;
+  reply.error = told.error;
+  if (told.error) json["reply"] = wire::WriteReply(reply);
+  return json.dump(-1, ' ', false, oci::StrictJson::error_handler_t::replace);
+}
+
+// The supervisor runs as its user, who may say anything.
+Result<Told> ReadTold(std::string_view text) {
+  const oci::StrictJson json = MXC_TRY(oci::ParseStrictJson(text, "a supervisor's message", 1 << 20));
+  const Error unknown(Code::kInvalid, "a supervisor says something unknown");
+  if (!json.is_object()) return unknown;
+  Told told;
+  std::string reply;
+  try {
+    const std::string news = json.value("news", "");
+    const auto* known = std::find(std::begin(kNews), std::end(kNews), news);
+    if (known == std::end(kNews)) return unknown;
+    told.news = static_cast<News>(known - std::begin(kNews));
+    told.pid = json.value("pid", 0);
+    told.policy_digest = json.value("policyDigest", "");
+    told.how = json.value("how", "");
+    told.exit_code = json.value("exitCode", 0);
+    told.denied = json.value("denied", uint64_t{0});
+    told.denials = json.value("denials", "");
+    reply = json.value("reply", "");
+  } catch (const nlohmann::json::exception&) {
+    return unknown;
+  }
+  if (!reply.empty()) {
+    const wire::FromServer read = MXC_TRY(wire::ReadFromServer(reply));
+    if (read.reply) told.error = read.reply->error;
+  }
+  return told;
+}
+
+}  // namespace mxc::daemon

@@ -1,0 +1,464 @@
+#include "linux_runtime/daemon/daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "linux_runtime/daemon/parcel.h"
+#include "linux_runtime/run/state_folder.h"
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/unix_socket.h"
+#include "shared/base/version.h"
+#include "shared/oci/strict_json.h"
+
+namespace mxc::daemon {
+namespace {
+
+using wire::Operation;
+
+constexpr std::chrono::seconds kGreetWithin{10};
+constexpr std::chrono::seconds kRequestWithin{600};
+
+std::string NewId() {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string id = "s-";
+  for (const char byte : wire::RandomBytes(6)) {
+    id += kDigits[static_cast<uint8_t>(byte) >> 4];
+    id += kDigits[static_cast<uint8_t>(byte) & 15];
+  }
+  return id;
+}
+
+wire::Reply ReplyTo(const wire::Request& request) {
+  wire::Reply reply;
+  reply.id = request.id;
+  return reply;
+}
+
+}  // namespace
+
+std::string DaemonFolder(uid_t uid, const std::string& runtime_directory) {
+  if (uid == 0) return "/run/mxcd";
+  return run::StateFolderPath(false, runtime_directory) + "/mxcd";
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::Start(DaemonOptions options) {
+  // First, while nothing of anybody's is here.
+  Nursery nursery = MXC_TRY(Nursery::Start());
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(options)));
+  daemon->nursery_ = std::move(nursery);
+  daemon->registry_ = MXC_TRY(Registry::Open(daemon->options_.folder));
+  MXC_TRY(daemon->Listen());
+  daemon->Recover();
+  return daemon;
+}
+
+Result<void> Daemon::Listen() {
+  if (options_.listener.valid()) {
+    listener_ = std::move(options_.listener);
+    return {};
+  }
+  const std::string path = options_.folder + "/" + kSocketName;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return Error(Code::kInvalid, "the path " + path + " is too long for a socket")
+        .WithHint("choose a shorter --folder");
+  }
+  memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  ::unlink(path.c_str());  // the lock says that nobody listens there
+  listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener_.valid() || ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return sys::SystemError("make the socket " + path, errno);
+  }
+  // Everybody may ask; who asks is looked at after that.
+  if (::chmod(path.c_str(), ::geteuid() == 0 ? 0666 : 0600) != 0)
+    return sys::SystemError("open the socket " + path, errno);
+  if (::listen(listener_.get(), 128) != 0) return sys::SystemError("listen on " + path, errno);
+  return {};
+}
+
+// The sessions of an mxcd before this one.
+void Daemon::Recover() {
+  for (Record& record : registry_->ReadAll()) {
+    Session session;
+    session.record = std::move(record);
+    const std::string id = session.record.id;
+    if (Result<sys::UniqueFd> control = registry_->Connect(id); control.ok()) {
+      session.control = *std::move(control);
+    } else if (session.record.state == State::kRun) {
+      registry_->Remove(id);
+      continue;
+    } else if (session.record.state == State::kRunning) {
+      session.record.state = State::kStopped;
+      (void)registry_->Write(session.record);
+    }
+    Session& kept = sessions_[id] = std::move(session);
+    if (kept.control.valid()) WatchControl(kept);
+  }
+}
+
+Result<void> Daemon::Run() {
+  MXC_TRY(loop_.CatchSignals({SIGTERM, SIGINT, SIGHUP}, [this](const signalfd_siginfo& info) {
+    if (info.ssi_signo != SIGHUP) loop_.Stop();
+  }));
+  loop_.Watch(listener_.get(), POLLIN, [this](short) { OnConnection(); });
+  loop_.Watch(nursery_->fd(), POLLIN, [this](short) {
+    broken_ = Error(Code::kInternal, "the process that sessions come from is gone");
+    loop_.Stop();
+  });
+  LookAtIdleness();
+  MXC_TRY(loop_.Run());
+  if (broken_) return *broken_;
+  return {};
+}
+
+void Daemon::OnConnection() {
+  sys::UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!socket.valid()) return;
+  Result<Peer> peer = PeerOf(socket.get());
+  const bool own = ::geteuid() == 0 || (peer.ok() && peer->uid == ::geteuid());
+  if (!peer.ok() || !own) {
+    // He hears why, as far as he reads.
+    wire::Reply reply;
+    reply.error = peer.ok() ? Error(Code::kRefused, "this mxcd serves its own user only") : peer.error();
+    std::string bytes;
+    wire::AppendFrame(wire::FrameType::kHello, 0, wire::WriteHello({.program = std::string("mxcd ") + kVersion}),
+                      bytes);
+    wire::AppendFrame(wire::FrameType::kMessage, 0, wire::WriteReply(reply), bytes);
+    (void)::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return;
+  }
+  const auto of_user =
+      std::count_if(clients_.begin(), clients_.end(), [&](const Client& one) { return one.peer.uid == peer->uid; });
+  if (static_cast<size_t>(of_user) >= options_.most_connections) return;
+  AddClient(*std::move(peer), std::move(socket));
+}
+
+void Daemon::AddClient(Peer peer, sys::UniqueFd socket) {
+  Client& client = clients_.emplace_back();
+  client.peer = std::move(peer);
+  client.connection = std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd());
+  Client* const self = &client;
+  client.connection->Listen({
+      .on_hello = [this, self](std::string_view json) -> Result<void> {
+        MXC_TRY(wire::AgreeOn(MXC_TRY(wire::ReadHello(json))));
+        loop_.Cancel(self->timer);
+        self->timer = loop_.After(kRequestWithin, [this, self] { Forget(self); });
+        return {};
+      },
+      .on_message = [this, self](std::string_view json) { return Handle(*self, json); },
+      .on_closed = [this, self](const std::optional<Error>&) { Forget(self); },
+  });
+  client.timer = loop_.After(kGreetWithin, [this, self] { Forget(self); });
+  client.connection->mux().SendHello(wire::WriteHello({.program = std::string("mxcd ") + kVersion}));
+  client.connection->Attach(loop_);
+  LookAtIdleness();
+}
+
+void Daemon::Forget(Client* client) {
+  loop_.Cancel(std::exchange(client->timer, 0));
+  client->connection->Detach();
+  for (auto& [id, session] : sessions_) {
+    session.waiting.remove_if([&](const Waiting& waiting) { return waiting.client == client; });
+  }
+  const auto found = std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) { return &one == client; });
+  if (found == clients_.end()) return;
+  // Its connection may be on the stack.
+  auto kept = std::make_shared<std::list<Client>>();
+  kept->splice(kept->begin(), clients_, found);
+  loop_.After(std::chrono::milliseconds(0), [kept] { kept->clear(); });
+  LookAtIdleness();
+}
+
+void Daemon::SendReply(Client& client, const wire::Reply& reply) {
+  client.connection->mux().SendMessage(wire::WriteReply(reply));
+  client.connection->Flush();
+}
+
+Result<void> Daemon::Handle(Client& client, std::string_view json) {
+  const wire::Request request = MXC_TRY(wire::ReadRequest(json));
+  Result<void> done = Dispatch(client, request, json);
+  if (done.ok()) return {};
+  wire::Reply reply = ReplyTo(request);
+  reply.error = done.error();
+  SendReply(client, reply);
+  return {};
+}
+
+Result<void> Daemon::Dispatch(Client& client, const wire::Request& request, std::string_view json) {
+  switch (request.operation) {
+    case Operation::kFacts:
+    case Operation::kRun:
+    case Operation::kProvision:
+      return Make(client, request, json);
+    case Operation::kStart:
+      return StartSession(client, request);
+    case Operation::kStop:
+      return StopSession(client, request);
+    case Operation::kDeprovision:
+      return RemoveSession(client, request);
+    case Operation::kList: {
+      wire::Reply reply = ReplyTo(request);
+      reply.text = List(client);
+      SendReply(client, reply);
+      return {};
+    }
+    default:
+      return HandOver(client, request, json);
+  }
+}
+
+Result<Daemon::Session*> Daemon::Find(const Client& client, const std::string& id) {
+  const auto found = sessions_.find(id);
+  // Whose it is, is not told to others: to them it isn't there.
+  if (found == sessions_.end() || (client.peer.uid != 0 && client.peer.uid != found->second.record.owner.uid)) {
+    return Error(Code::kNotFound, "no session is called \"" + id + "\"").WithHint("`mxc list` shows those there are");
+  }
+  return &found->second;
+}
+
+Result<void> Daemon::Spawn(Session& session, Operation operation, std::string_view request, Client* client) {
+  sys::UniqueFd control = MXC_TRY(registry_->Listen(session.record.id));
+  session.control = MXC_TRY(registry_->Connect(session.record.id));
+  session.ready = false;
+  std::vector<std::string> parts{session.record.id, std::string(request)};
+  sys::UniqueFd socket;
+  transport::Handover handover;
+  if (client != nullptr) socket = client->connection->GiveAway(handover);
+  AppendHandover(std::move(handover), parts);
+  sys::UniqueFd parcel = MXC_TRY(PackParcel(parts));
+  MXC_TRY(nursery_->Spawn(session.record.owner, std::move(parcel), std::move(control), std::move(socket)));
+  if (operation != Operation::kFacts) WatchControl(session);
+  return {};
+}
+
+Result<void> Daemon::Make(Client& client, const wire::Request& request, std::string_view json) {
+  if (!request.policy) return Error(Code::kInvalid, "request/policy: missing");
+  const auto owned = std::count_if(sessions_.begin(), sessions_.end(),
+                                   [&](const auto& one) { return one.second.record.owner.uid == client.peer.uid; });
+  if (static_cast<size_t>(owned) >= options_.most_sessions) {
+    return Error(Code::kRefused,
+                 "this user has " + std::to_string(owned) + " sandboxes already, as many as mxcd allows one")
+        .WithHint("end one of them (`mxc list`, `mxc deprovision`), or raise mxcd's --most-sessions");
+  }
+  Session session;
+  session.record.id = NewId();
+  session.record.owner = {client.peer.uid, client.peer.gid, client.peer.groups};
+  session.record.created_unix_s = ::time(nullptr);
+  if (request.operation == Operation::kProvision) session.record.request = json;
+  const std::string id = session.record.id;
+  MXC_TRY(registry_->Add(session.record));
+  Session& kept = sessions_[id] = std::move(session);
+  const bool gives_away = request.operation != Operation::kProvision;
+  if (!gives_away) kept.waiting.push_back({&client, request.id, request.operation});
+  Result<void> spawned = Spawn(kept, request.operation, json, gives_away ? &client : nullptr);
+  if (!spawned.ok()) {
+    kept.waiting.clear();
+    Remove(id);
+    // The connection may be gone already; then its client sees it end.
+    if (!client.connection->closed()) return spawned;
+  }
+  if (request.operation == Operation::kFacts) Remove(id);
+  if (gives_away) Forget(&client);
+  return {};
+}
+
+Result<void> Daemon::StartSession(Client& client, const wire::Request& request) {
+  Session& session = *MXC_TRY(Find(client, request.session));
+  if (session.record.state == State::kRunning || session.control.valid()) {
+    return Error(Code::kRefused, "session " + request.session + " is running already");
+  }
+  if (session.record.state == State::kRun) return Error(Code::kRefused, "this sandbox runs one program only");
+  wire::Request stored = MXC_TRY(wire::ReadRequest(session.record.request));
+  stored.operation = Operation::kStart;
+  MXC_TRY(Spawn(session, Operation::kStart, wire::WriteRequest(stored), nullptr));
+  session.waiting.push_back({&client, request.id, request.operation});
+  return {};
+}
+
+Result<void> Daemon::HandOver(Client& client, const wire::Request& request, std::string_view json) {
+  Session& session = *MXC_TRY(Find(client, request.session));
+  if (!session.control.valid() || !session.ready) {
+    if (request.operation == Operation::kInspect) {
+      wire::Reply reply = ReplyTo(request);
+      oci::StrictJson text{{"session", session.record.id}, {"state", StateName(session.record.state)}};
+      reply.text = text.dump(2);
+      SendReply(client, reply);
+      return {};
+    }
+    return Error(Code::kRefused,
+                 "session " + request.session + " is not running, it is " + StateName(session.record.state))
+        .WithHint("mxc start " + request.session);
+  }
+  std::vector<std::string> parts{std::string(json)};
+  transport::Handover handover;
+  std::vector<sys::UniqueFd> descriptors;
+  descriptors.push_back(client.connection->GiveAway(handover));
+  AppendHandover(std::move(handover), parts);
+  Result<sys::UniqueFd> parcel = PackParcel(parts);
+  if (parcel.ok()) {
+    descriptors.push_back(*std::move(parcel));
+    const char order = static_cast<char>(Order::kTake);
+    (void)sys::SendMessage(session.control.get(), {&order, 1}, descriptors);
+  }
+  Forget(&client);
+  return {};
+}
+
+Result<void> Daemon::StopSession(Client& client, const wire::Request& request) {
+  Session& session = *MXC_TRY(Find(client, request.session));
+  if (!session.control.valid()) return Error(Code::kRefused, "session " + request.session + " is not running");
+  const char order = static_cast<char>(Order::kStop);
+  const long sent = sys::SendMessage(session.control.get(), {&order, 1});
+  if (sent < 0) return sys::SystemError("reach the supervisor of session " + request.session, static_cast<int>(-sent));
+  session.waiting.push_back({&client, request.id, request.operation});
+  return {};
+}
+
+Result<void> Daemon::RemoveSession(Client& client, const wire::Request& request) {
+  Session& session = *MXC_TRY(Find(client, request.session));
+  if (session.control.valid()) {
+    session.waiting.push_back({&client, request.id, request.operation});
+    const char order = static_cast<char>(Order::kStop);
+    (void)sys::SendMessage(session.control.get(), {&order, 1});
+    return {};
+  }
+  wire::Reply reply = ReplyTo(request);
+  reply.session = request.session;
+  Remove(session.record.id);
+  SendReply(client, reply);
+  return {};
+}
+
+void Daemon::WatchControl(Session& session) {
+  const std::string id = session.record.id;
+  loop_.Watch(session.control.get(), POLLIN, [this, id](short) { OnTold(id); });
+}
+
+void Daemon::OnTold(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  std::string text(256 << 10, '\0');
+  std::vector<sys::UniqueFd> unwanted;
+  const long size = sys::ReceiveMessage(session.control.get(), {text.data(), text.size()}, unwanted);
+  if (size == -EAGAIN || size == -EINTR) return;
+  if (size <= 0) return OnSupervisorGone(session);
+  text.resize(static_cast<size_t>(size));
+  Result<Told> told = ReadTold(text);
+  if (!told.ok()) return;
+  switch (told->news) {
+    case News::kReady: {
+      session.policy_digest = told->policy_digest;
+      const bool provisioned = std::any_of(session.waiting.begin(), session.waiting.end(),
+                                           [](const Waiting& one) { return one.operation == Operation::kProvision; });
+      if (!provisioned) session.ready = true;
+      if (provisioned) {
+        session.record.state = State::kProvisioned;
+      } else if (session.record.state != State::kRun) {
+        session.record.state = State::kRunning;
+      }
+      if (session.record.state != State::kRun) (void)registry_->Write(session.record);
+      return Answer(session, std::nullopt);
+    }
+    case News::kFailed:
+      session.ready = false;
+      Answer(session, told->error ? *told->error : Error(Code::kInternal, "the sandbox could not be made"));
+      if (session.record.request.empty() || session.record.state == State::kRun) return Remove(id);
+      return;
+    case News::kEnded:
+      session.ready = false;
+      return;
+  }
+}
+
+void Daemon::OnSupervisorGone(Session& session) {
+  const std::string id = session.record.id;
+  loop_.Forget(session.control.get());
+  session.control.reset();
+  session.ready = false;
+  // A provisioning whose checker died without a word.
+  if (session.record.state == State::kRun) {
+    Answer(session, Error(Code::kInternal, "the session's supervisor ended unexpectedly"));
+    return Remove(id);
+  }
+  if (session.record.state == State::kRunning) {
+    session.record.state = State::kStopped;
+    (void)registry_->Write(session.record);
+  }
+  const bool remove = std::any_of(session.waiting.begin(), session.waiting.end(),
+                                  [](const Waiting& one) { return one.operation == Operation::kDeprovision; });
+  for (auto one = session.waiting.begin(); one != session.waiting.end();) {
+    wire::Reply reply;
+    reply.id = one->request;
+    reply.session = id;
+    if (one->operation == Operation::kStart)
+      reply.error = Error(Code::kInternal, "the session's supervisor ended unexpectedly");
+    SendReply(*one->client, reply);
+    one = session.waiting.erase(one);
+  }
+  if (remove) return Remove(id);
+  LookAtIdleness();
+}
+
+// Tells those who wait for a sandbox to stand, or for a policy to be checked.
+void Daemon::Answer(Session& session, const std::optional<Error>& error) {
+  for (auto one = session.waiting.begin(); one != session.waiting.end();) {
+    if (one->operation != Operation::kStart && one->operation != Operation::kProvision) {
+      ++one;
+      continue;
+    }
+    wire::Reply reply;
+    reply.id = one->request;
+    reply.session = session.record.id;
+    reply.error = error;
+    Client* const client = one->client;
+    one = session.waiting.erase(one);
+    SendReply(*client, reply);
+  }
+}
+
+void Daemon::Remove(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  if (found->second.control.valid()) loop_.Forget(found->second.control.get());
+  sessions_.erase(found);
+  registry_->Remove(id);
+  LookAtIdleness();
+}
+
+std::string Daemon::List(const Client& client) const {
+  oci::StrictJson list = oci::StrictJson::array();
+  for (const auto& [id, session] : sessions_) {
+    if (client.peer.uid != 0 && client.peer.uid != session.record.owner.uid) continue;
+    oci::StrictJson one{{"session", id},
+                        {"state", session.record.state == State::kRun || session.ready || !session.control.valid()
+                                      ? StateName(session.record.state)
+                                      : "starting"},
+                        {"uid", session.record.owner.uid},
+                        {"createdUnixSeconds", session.record.created_unix_s},
+                        {"policyDigest", session.policy_digest}};
+    list.push_back(std::move(one));
+  }
+  return list.dump(2, ' ', true);
+}
+
+void Daemon::LookAtIdleness() {
+  if (options_.end_when_idle_s == 0) return;
+  loop_.Cancel(std::exchange(idle_timer_, 0));
+  if (!clients_.empty() || !sessions_.empty()) return;
+  idle_timer_ = loop_.After(std::chrono::seconds(options_.end_when_idle_s), [this] { loop_.Stop(); });
+}
+
+}  // namespace mxc::daemon

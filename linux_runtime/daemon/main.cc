@@ -1,0 +1,76 @@
+// mxcd: the daemon that holds sandboxes for clients: sessions, and one-shot runs for those that come over a wire.
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "linux_runtime/daemon/daemon.h"
+#include "linux_runtime/sandbox/startup.h"
+#include "shared/base/style.h"
+#include "shared/base/version.h"
+
+namespace mxc::daemon {
+namespace {
+
+constexpr int kOurError = 125;
+
+std::string Environment(const char* name) {
+  const char* value = ::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The descriptor that systemd has made for us (sd_listen_fds(3)), or -1.
+int ActivationSocket() {
+  constexpr int kFirst = 3;
+  if (Environment("LISTEN_PID") != std::to_string(::getpid()) || Environment("LISTEN_FDS") != "1") return -1;
+  return kFirst;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Holds sandboxes for mxc and mxc.exe: sessions that outlive their client.", "mxcd");
+  DaemonOptions options;
+  options.folder = DaemonFolder(::geteuid(), Environment("XDG_RUNTIME_DIR"));
+  bool version = false;
+  app.add_option("--folder", options.folder, "Where its socket and what it knows of sessions lie")
+      ->capture_default_str();
+  app.add_option("--most-sessions", options.most_sessions, "Sandboxes of one user at once")->capture_default_str();
+  app.add_option("--end-when-idle", options.end_when_idle_s, "Ends after so many seconds without a session; 0: never")
+      ->capture_default_str();
+  app.add_flag("--version", version, "Prints the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : kOurError;
+  }
+  if (version) {
+    ::printf("mxcd %s\n", kVersion);
+    return 0;
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  options.listener.reset(ActivationSocket());
+  Result<std::unique_ptr<Daemon>> daemon = Daemon::Start(std::move(options));
+  Result<void> ended;
+  if (daemon.ok()) {
+    ::fprintf(stderr, "mxcd: ready\n");
+    ended = (*daemon)->Run();
+  } else {
+    ended = daemon.error();
+  }
+  if (ended.ok()) return 0;
+  ::fputs(FormatError(ended.error(), false).c_str(), stderr);
+  return kOurError;
+}
+
+}  // namespace
+}  // namespace mxc::daemon
+
+int main(int argc, char** argv) {
+  if (!mxc::sandbox::FillStandardStreams()) return 125;
+  return mxc::daemon::Main(argc, argv);
+}

@@ -1,0 +1,158 @@
+#include "linux_runtime/daemon/nursery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "linux_runtime/daemon/parcel.h"
+#include "linux_runtime/daemon/session.h"
+#include "linux_runtime/host/texts.h"
+#include "linux_runtime/sandbox/apply.h"
+#include "linux_runtime/sandbox/startup.h"
+#include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
+#include "linux_runtime/sys/unix_socket.h"
+
+namespace mxc::daemon {
+namespace {
+
+constexpr size_t kMostGroups = 1024;
+
+struct Birth {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  uint32_t group_count = 0;
+  uint32_t has_client = 0;
+  gid_t groups[kMostGroups] = {};
+};
+
+std::string ReadPasswd() {
+  std::string text;
+  const sys::UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  for (long size; (size = sys::Read(file.get(), buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<size_t>(size));
+  return text;
+}
+
+// The environment that a login of this account starts with, as far as it concerns us.
+void SetEnvironment(uid_t uid) {
+  ::clearenv();
+  ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  const std::string passwd = ReadPasswd();
+  if (const auto account = host::FindAccount(passwd, uid)) {
+    ::setenv("HOME", std::string(account->home).c_str(), 1);
+    ::setenv("USER", std::string(account->name).c_str(), 1);
+  }
+  const std::string runtime = "/run/user/" + std::to_string(uid);
+  struct stat found;
+  if (::lstat(runtime.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == uid &&
+      (found.st_mode & 0077) == 0) {
+    ::setenv("XDG_RUNTIME_DIR", runtime.c_str(), 1);
+  }
+}
+
+int BecomeUser(const Birth& birth) {
+  if (birth.uid == ::getuid() && ::getuid() != 0) return 0;  // mxcd is the user's own
+  if (int error = sys::SetGroups(birth.group_count, birth.groups); error < 0) return error;
+  if (int error = sys::SetResGid(birth.gid); error < 0) return error;
+  if (int error = sys::SetResUid(birth.uid); error < 0) return error;
+  // Makes namespaces of his own, for which /proc/self has to be his. This memory is clean.
+  return sys::Prctl(PR_SET_DUMPABLE, 1);
+}
+
+[[noreturn]] void Live(const Birth& birth, std::vector<sys::UniqueFd>& descriptors) {
+  sandbox::ResetSignals();
+  ::signal(SIGPIPE, SIG_IGN);
+  ::setsid();
+  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxc-session"));
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) ::_exit(125);
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::dup2(null, fd) < 0) ::_exit(125);
+  }
+  SessionStart start;
+  const sys::UniqueFd parcel = std::move(descriptors[0]);
+  start.control = std::move(descriptors[1]);
+  if (birth.has_client != 0) start.client = std::move(descriptors[2]);
+  int kept[] = {parcel.get(), start.control.get(), start.client.get()};
+  if (sys::CloseAllBut(3, {kept, birth.has_client != 0 ? size_t{3} : size_t{2}}) < 0) ::_exit(125);
+  if (BecomeUser(birth) < 0) ::_exit(125);
+  SetEnvironment(birth.uid);
+  ::umask(0022);
+  Result<std::vector<std::string>> parts = UnpackParcel(parcel.get());
+  if (!parts.ok()) ::_exit(125);
+  Result<transport::Handover> handover = TakeHandover(*parts);
+  if (!handover.ok() || parts->size() != 2) ::_exit(125);
+  Result<wire::Request> request = wire::ReadRequest((*parts)[1]);
+  if (!request.ok()) ::_exit(125);
+  start.id = (*parts)[0];
+  start.request = *std::move(request);
+  start.unread = std::move(handover->unread);
+  start.unsent = std::move(handover->unsent);
+  start.secret = std::move(handover->secret);
+  ::_exit(RunSession(std::move(start)));
+}
+
+[[noreturn]] void Serve(int socket) {
+  // mxcd's end of the socket is its only tie: when mxcd goes, so does this.
+  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxcd-nursery"));
+  ::setsid();
+  ::signal(SIGCHLD, SIG_IGN);  // nobody waits for supervisors
+  for (;;) {
+    pollfd ready{socket, POLLIN, 0};
+    if (::poll(&ready, 1, -1) < 0) continue;
+    Birth birth;
+    std::vector<sys::UniqueFd> descriptors;
+    const long size = sys::ReceiveMessage(socket, {reinterpret_cast<char*>(&birth), sizeof birth}, descriptors);
+    if (size == -EAGAIN || size == -EINTR) continue;
+    if (size <= 0) ::_exit(0);
+    const bool whole = size == sizeof birth && birth.group_count <= kMostGroups &&
+                       descriptors.size() == (birth.has_client != 0 ? size_t{3} : size_t{2});
+    if (whole && sys::Fork() == 0) Live(birth, descriptors);
+  }
+}
+
+}  // namespace
+
+Result<Nursery> Nursery::Start() {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return sys::SystemError("make a pair of sockets", errno);
+  Nursery nursery;
+  nursery.socket_.reset(pair[0]);
+  const sys::UniqueFd theirs(pair[1]);
+  const pid_t child = sys::Fork();
+  if (child < 0) return sys::SystemError("start the process that sessions come from", -child);
+  if (child == 0) {
+    nursery.socket_.reset();
+    Serve(theirs.get());
+  }
+  return nursery;
+}
+
+Result<void> Nursery::Spawn(const Account& account, sys::UniqueFd parcel, sys::UniqueFd control, sys::UniqueFd client) {
+  Birth birth;
+  birth.uid = account.uid;
+  birth.gid = account.gid;
+  if (account.groups.size() > kMostGroups) return Error(Code::kUnsupported, "the caller has more than 1,024 groups");
+  birth.group_count = static_cast<uint32_t>(account.groups.size());
+  std::copy(account.groups.begin(), account.groups.end(), birth.groups);
+  birth.has_client = client.valid() ? 1 : 0;
+  std::vector<sys::UniqueFd> descriptors;
+  descriptors.push_back(std::move(parcel));
+  descriptors.push_back(std::move(control));
+  if (client.valid()) descriptors.push_back(std::move(client));
+  const long sent = sys::SendMessage(socket_.get(), {reinterpret_cast<const char*>(&birth), sizeof birth}, descriptors);
+  if (sent < 0) return sys::SystemError("start a session's supervisor", static_cast<int>(-sent));
+  return {};
+}
+
+}  // namespace mxc::daemon

@@ -1,0 +1,37 @@
+// Where session supervisors come from: a process that mxcd forks before it has heard from anybody. It only passes on what it
+// can't read (a parcel, descriptors), so that what it forks in turn holds no other user's data, whoever may look at it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "linux_runtime/sys/fd.h"
+#include "shared/base/result.h"
+
+namespace mxc::daemon {
+
+struct Account {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
+
+class Nursery {
+ public:
+  // Call while this process has one thread, and nothing open or in memory that a user must not have.
+  static Result<Nursery> Start();
+
+  // A supervisor for that account: session.h. parcel: the session's id, the request, the state of `client` (Handover).
+  // Errors: kSystem; the nursery is busy or gone.
+  Result<void> Spawn(const Account& account, sys::UniqueFd parcel, sys::UniqueFd control, sys::UniqueFd client);
+  int fd() const { return socket_.get(); }  // readable: the nursery is gone
+
+ private:
+  Nursery() = default;
+
+  sys::UniqueFd socket_;
+};
+
+}  // namespace mxc::daemon

@@ -1,0 +1,274 @@
+#include "linux_runtime/transport/connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "linux_runtime/sys/error.h"
+
+namespace mxc::transport {
+namespace {
+
+constexpr size_t kReadSize = 128 << 10;
+constexpr std::chrono::milliseconds kFinishWithin{5000};
+
+void MakeNonBlocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+// One buffer for all connections of the process: it holds nothing between two calls.
+char* ReadBuffer() {
+  static char* const kBuffer = new char[kReadSize];
+  return kBuffer;
+}
+
+}  // namespace
+
+Connection::Connection(sys::UniqueFd input, sys::UniqueFd output, std::unique_ptr<wire::SecretStream> secret)
+    : input_(std::move(input)), output_(std::move(output)), secret_(std::move(secret)), mux_(*this) {
+  MakeNonBlocking(input_.get());
+  if (output_.valid()) MakeNonBlocking(output_.get());
+}
+
+std::unique_ptr<Connection> Connection::Resume(sys::UniqueFd socket, Handover handover) {
+  std::unique_ptr<wire::SecretStream> secret;
+  if (!handover.secret.empty()) {
+    secret = wire::SecretStream::Import(handover.secret);
+    if (!secret) return nullptr;
+  }
+  auto connection = std::make_unique<Connection>(std::move(socket), sys::UniqueFd(), std::move(secret));
+  connection->mux_.Resume();
+  connection->raw_ = std::move(handover.unsent);
+  connection->unread_ = std::move(handover.unread);
+  return connection;
+}
+
+Connection::~Connection() { DropWatches(); }
+
+void Connection::Attach(supervise::Loop& loop) {
+  DropWatches();
+  loop_ = &loop;
+  if (closed_) return;
+  loop.Watch(input_.get(), POLLIN, [this](short events) {
+    if ((events & POLLOUT) != 0) OnWritable();
+    if (!closed_ && (events & ~POLLOUT) != 0) OnReadable();
+  });
+  if (output_.valid()) {
+    loop.Watch(output_.get(), 0, [this](short events) {
+      if ((events & (POLLERR | POLLHUP)) != 0 && (events & POLLOUT) == 0) return Close(std::nullopt);
+      OnWritable();
+    });
+  }
+  watching_output_ = false;
+  if (period_.count() != 0) Tick();
+  if (finishing_) Finish();
+  Flush();
+}
+
+void Connection::DropWatches() {
+  if (loop_ == nullptr) return;
+  loop_->Cancel(std::exchange(timer_, 0));
+  loop_->Forget(input_.get());
+  if (output_.valid()) loop_->Forget(output_.get());
+  loop_ = nullptr;
+}
+
+void Connection::Detach() { DropWatches(); }
+
+void Connection::Start() {
+  if (Result<void> taken = Take({}); !taken.ok()) return Close(std::move(taken).error());
+  if (events_.on_progress && !closed_) events_.on_progress();
+  Flush();
+}
+
+Result<void> Connection::Take(std::string_view bytes) {
+  if (unread_.empty()) return mux_.Receive(bytes);
+  std::string whole = std::exchange(unread_, {});
+  whole.append(bytes);
+  return mux_.Receive(whole);
+}
+
+void Connection::OnReadable() {
+  for (int turn = 0; turn < 4 && !closed_; ++turn) {
+    const ssize_t size = ::read(input_.get(), ReadBuffer(), kReadSize);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (size <= 0) {
+      const bool clean = heard_bye_ && (!secret_ || secret_->finished());
+      if (clean) return Close(std::nullopt);
+      Error error(Code::kSystem, "the other side ended the connection without a goodbye");
+      return Close(size < 0 ? sys::SystemError("read from the connection", errno) : std::move(error));
+    }
+    const std::string_view bytes(ReadBuffer(), static_cast<size_t>(size));
+    Result<void> taken;
+    if (secret_) {
+      std::string plain;
+      taken = secret_->Decrypt(bytes, plain);
+      if (taken.ok()) taken = Take(plain);
+    } else {
+      taken = Take(bytes);
+    }
+    if (closed_ || !input_.valid()) return;  // given away
+    if (!taken.ok()) return Close(std::move(taken).error());
+    if (bytes.size() < kReadSize) break;
+  }
+  if (closed_) return;
+  if (events_.on_progress) events_.on_progress();
+  Flush();
+}
+
+void Connection::OnWritable() {
+  Flush();
+  if (closed_) return;
+  if (events_.on_progress) events_.on_progress();
+  Flush();
+}
+
+// Moves what waits into raw_ as records. False: nothing is there to be sent.
+bool Connection::Seal() {
+  if (raw_sent_ < raw_.size()) return true;
+  raw_.clear();
+  raw_sent_ = 0;
+  const std::string_view pending = mux_.Pending();
+  if (!secret_) return !pending.empty();
+  if (!pending.empty()) {
+    secret_->Encrypt(pending, raw_);
+    mux_.Sent(pending.size());
+  }
+  if (finishing_ && said_bye_) secret_->Finish(raw_);
+  return !raw_.empty();
+}
+
+void Connection::Flush() {
+  if (closed_ || !input_.valid()) return;
+  const int fd = output_.valid() ? output_.get() : input_.get();
+  while (Seal()) {
+    const bool sealed = raw_sent_ < raw_.size();
+    const std::string_view bytes = sealed ? std::string_view(raw_).substr(raw_sent_) : mux_.Pending();
+    // A socket whose reader is gone must not raise SIGPIPE; a pipe has no such flag, and its signal is ignored by main.
+    ssize_t size = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (size < 0 && errno == ENOTSOCK) size = ::write(fd, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WatchOutput(true);
+    if (size < 0) return Close(sys::SystemError("write to the connection", errno));
+    if (sealed) {
+      raw_sent_ += static_cast<size_t>(size);
+    } else {
+      mux_.Sent(static_cast<size_t>(size));
+    }
+  }
+  WatchOutput(false);
+  if (finishing_) {
+    ::shutdown(fd, SHUT_WR);
+    if (output_.valid()) {
+      if (loop_ != nullptr) loop_->Forget(output_.get());
+      output_.reset();
+    }
+    if (heard_bye_ || !loop_) Close(std::nullopt);
+  }
+}
+
+void Connection::WatchOutput(bool on) {
+  if (loop_ == nullptr || on == watching_output_) return;
+  watching_output_ = on;
+  if (output_.valid()) {
+    loop_->SetEvents(output_.get(), on ? POLLOUT : 0);
+  } else {
+    loop_->SetEvents(input_.get(), static_cast<short>(POLLIN | (on ? POLLOUT : 0)));
+  }
+}
+
+void Connection::Finish() {
+  if (closed_) return;
+  finishing_ = true;
+  if (!std::exchange(said_bye_, true)) mux_.SendBye();
+  if (loop_ != nullptr) {
+    loop_->Cancel(timer_);
+    timer_ = loop_->After(kFinishWithin, [this] { Close(std::nullopt); });
+  }
+  Flush();
+}
+
+void Connection::Close(std::optional<Error> error) {
+  if (closed_) return;
+  closed_ = true;
+  DropWatches();
+  input_.reset();
+  output_.reset();
+  if (events_.on_closed) {
+    auto on_closed = events_.on_closed;  // the callback may replace the events
+    on_closed(std::move(error));
+  }
+}
+
+sys::UniqueFd Connection::GiveAway(Handover& handover) {
+  Flush();
+  DropWatches();
+  mux_.Pause();
+  handover.unread = mux_.TakeUnread();
+  handover.unsent = raw_.substr(raw_sent_);
+  if (secret_) {
+    if (!mux_.Pending().empty()) secret_->Encrypt(mux_.Pending(), handover.unsent);
+    handover.secret = secret_->Export();
+  } else {
+    handover.unsent += mux_.Pending();
+  }
+  mux_.Sent(mux_.Pending().size());
+  closed_ = true;
+  return std::move(input_);
+}
+
+void Connection::KeepAlive(std::chrono::milliseconds period) {
+  period_ = period;
+  if (loop_ != nullptr) Tick();
+}
+
+void Connection::Tick() {
+  if (finishing_) return;
+  timer_ = loop_->After(period_, [this] {
+    const uint64_t frames = mux_.received_frames();
+    silent_periods_ = frames == frames_seen_ ? silent_periods_ + 1 : 0;
+    frames_seen_ = frames;
+    if (silent_periods_ > 3) return Close(Error(Code::kSystem, "the other side has been silent for too long"));
+    if (silent_periods_ > 0) mux_.SendPing(frames);
+    Tick();
+    Flush();
+  });
+}
+
+Result<void> Connection::OnHello(std::string_view json) {
+  if (events_.on_hello) return events_.on_hello(json);
+  return {};
+}
+
+Result<void> Connection::OnMessage(std::string_view json) {
+  if (events_.on_message) return events_.on_message(json);
+  return {};
+}
+
+void Connection::OnData(uint32_t stream, std::string_view bytes) {
+  if (events_.on_data) events_.on_data(stream, bytes);
+}
+
+void Connection::OnEnd(uint32_t stream) {
+  if (events_.on_end) events_.on_end(stream);
+}
+
+void Connection::OnReset(uint32_t stream) {
+  if (events_.on_reset) events_.on_reset(stream);
+}
+
+void Connection::OnBye() {
+  heard_bye_ = true;
+  // Both sides say it; who hears it first answers, once what it has to say is sent.
+  if (!finishing_) {
+    finishing_ = true;
+    if (!std::exchange(said_bye_, true)) mux_.SendBye();
+  }
+}
+
+}  // namespace mxc::transport

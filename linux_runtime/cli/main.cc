@@ -8,11 +8,13 @@
 
 #include "linux_runtime/cli/doctor_command.h"
 #include "linux_runtime/cli/linux_host.h"
+#include "linux_runtime/cli/remote.h"
 #include "linux_runtime/cli/run_command.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "shared/base/style.h"
 #include "shared/client/commands.h"
 #include "shared/client/options.h"
+#include "shared/client/remote.h"
 
 namespace mxc::cli {
 namespace {
@@ -52,7 +54,7 @@ Result<std::string> Look(const client::Options& options, LinuxHost& host) {
 }
 
 int Main(int argc, char** argv) {
-  client::Parsed parsed = client::ParseCommandLine(argc, argv, {.run = true, .program = "mxc"});
+  client::Parsed parsed = client::ParseCommandLine(argc, argv, {.run = true, .sessions = true, .program = "mxc"});
   if (!parsed.options) {
     bool help = parsed.exit_code == 0;
     ::fputs(((help || argc == 1 ? "" : "mxc: ") + parsed.message).c_str(), help ? stdout : stderr);
@@ -60,6 +62,13 @@ int Main(int argc, char** argv) {
   }
   const client::Options& options = *parsed.options;
   LinuxHost host(environ);
+  if (client::IsRemote(options)) {
+    Result<RemoteEnd> end = RemoteCommand(options, host);
+    if (!end.ok()) return PrintError(end.error(), options.color);
+    ::fwrite(end->text.data(), 1, end->text.size(), stdout);
+    if (end->error) PrintError(*end->error, options.color);
+    return end->exit_code;
+  }
   if (options.command == client::Command::kRun) {
     Result<Ended> ended = RunCommand(options, host, sandbox::AreaOf(argc, argv));
     if (!ended.ok()) return PrintError(ended.error(), options.color);

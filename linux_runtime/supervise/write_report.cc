@@ -92,8 +92,9 @@ Result<ReportFile> ReportFile::Open(const std::string& path) {
   return file;
 }
 
-Result<void> ReportFile::Write(const report::ExitReport& report) {
-  const std::string text = report::ToJson(report);
+Result<void> ReportFile::Write(const report::ExitReport& report) { return WriteText(report::ToJson(report)); }
+
+Result<void> ReportFile::WriteText(const std::string& text) {
   const std::string what = "write the report " + path_;
   if (stream_.valid()) return WriteAll(stream_.get(), text, what);
 

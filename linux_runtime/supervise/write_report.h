@@ -19,6 +19,7 @@ class ReportFile {
 
   // Regular files get mode 0600 and appear whole or not at all. A pipe or character device is written to directly.
   Result<void> Write(const report::ExitReport& report);
+  Result<void> WriteText(const std::string& text);  // of a report
 
  private:
   std::string path_;  // for messages

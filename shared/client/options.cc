@@ -31,6 +31,45 @@ CLI::App* AddCommand(CLI::App& app, Command command, const char* name, const cha
   return added;
 }
 
+void AddClaims(CLI::App* command, Options& options) {
+  command->add_option("--agent", options.agent, "which agent asks, for the audit: a claim, nothing is decided by it")
+      ->type_name("ID");
+  command->add_option("--tool-call", options.tool_call, "which call of the agent's, for the audit")->type_name("ID");
+}
+
+CLI::App* AddSessionCommand(CLI::App& app, Command command, const char* name, const char* summary, Options& options) {
+  CLI::App* added = AddCommand(app, command, name, summary, options);
+  added->add_option("session", options.session, "as `provision` printed it")->required()->type_name("SESSION");
+  return added;
+}
+
+void DefineSessions(CLI::App& app, Options& options) {
+  CLI::App* provision =
+      AddCommand(app, Command::kProvision, "provision", "lay out a session under a policy; prints its name", options);
+  provision->add_option("-p,--policy", options.policy, "MXC policy, JSON or YAML; - is standard input")
+      ->type_name("FILE");
+  provision->add_option("--profile", options.profile, "profile that gives the defaults")->type_name("NAME");
+  provision->add_option("--name", options.name, "label of the session")->type_name("NAME");
+  provision->add_option("--idle-timeout", options.idle_timeout_s, "ends after so long without a program and a client")
+      ->type_name("SECONDS");
+  provision->add_option("--lifetime", options.lifetime_s, "ends after so long whatever happens")->type_name("SECONDS");
+  AddClaims(provision, options);
+  AddSessionCommand(app, Command::kStart, "start", "make a session's sandbox", options);
+  CLI::App* exec = AddSessionCommand(app, Command::kExec, "exec", "run a program in a session", options);
+  exec->add_option("--env", options.env, "a variable of its own; may be given again")->type_name("NAME=VALUE");
+  exec->add_option("--cwd", options.cwd, "its working folder inside")->type_name("PATH");
+  exec->add_option("--timeout", options.timeout_ms, "ends it after so long")->type_name("MS");
+  exec->add_flag("-d,--detach", options.detach, "print its number and leave it running");
+  AddClaims(exec, options);
+  AddSessionCommand(app, Command::kAttach, "attach", "take over the streams of a session's program", options)
+      ->add_option("program", options.program, "its number; without one, the last")
+      ->type_name("NUMBER");
+  AddSessionCommand(app, Command::kStop, "stop", "end a session's programs and its sandbox", options);
+  AddSessionCommand(app, Command::kDeprovision, "deprovision", "stop a session and forget it", options);
+  AddCommand(app, Command::kList, "list", "list the sessions", options)->add_flag("--json", options.json, "as JSON");
+  AddSessionCommand(app, Command::kInspect, "inspect", "tell all of a session, as JSON", options);
+}
+
 void Define(CLI::App& app, Options& options, const Offer& offer) {
   app.require_subcommand(1);
   // CLI11's default on Windows, where it would take /home/me for an option.
@@ -46,6 +85,10 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
         ->type_name("FILE");
     run->add_option("--report", options.report, "write the exit report; - is standard output")->type_name("FILE");
     run->add_option("--name", options.name, "label of this run")->type_name("NAME");
+    if (offer.sessions) {
+      run->add_flag("--daemon", options.daemon, "let mxcd hold the sandbox");
+      AddClaims(run, options);
+    }
     run->footer(
         "After -- comes the command; without it the policy's commandLine runs by sh -c.\n"
         "Exit status: the program's; 128+N signal N; 124 time-out; 125 mxc; 126, 127 not run.");
@@ -53,6 +96,7 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
     AddPolicyOptions(plan, options);
     plan->add_option("--spec", options.spec, "OCI spec instead of a policy")->type_name("FILE");
   }
+  if (offer.sessions) DefineSessions(app, options);
   AddPolicyOptions(AddCommand(app, Command::kSpec, "spec", "print the policy as an OCI runtime spec", options),
                    options);
   CLI::App* check =
@@ -82,6 +126,20 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
                                            "the facts that translating a policy depends on, as JSON");
   }
   AddCommand(app, Command::kVersion, "version", "print the version", options);
+}
+
+bool TakesCommand(Command command) {
+  switch (command) {
+    case Command::kRun:
+    case Command::kPlan:
+    case Command::kSpec:
+    case Command::kCheck:
+    case Command::kMigrate:
+    case Command::kExec:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -115,8 +173,12 @@ Parsed ParseCommandLine(int argc, char** argv, const Offer& offer) {
     parsed.message = "--spec brings everything with it: give it without --policy and --profile\n";
     return parsed;
   }
-  bool takes_command = options.command != Command::kProfiles && options.command != Command::kDoctor &&
-                       options.command != Command::kVersion && options.command != Command::kWhy;
+  if (options.command == Command::kExec && options.argv.empty()) {
+    parsed.exit_code = kUsageExit;
+    parsed.message = "no program is named: mxc exec SESSION -- COMMAND\n";
+    return parsed;
+  }
+  const bool takes_command = TakesCommand(options.command);
   if (own < argc && (!takes_command || options.argv.empty())) {
     parsed.exit_code = kUsageExit;
     parsed.message = takes_command ? "after -- a command is expected\n" : "this command takes no program after --\n";

@@ -9,7 +9,26 @@
 
 namespace mxc::client {
 
-enum class Command : uint8_t { kRun, kPlan, kSpec, kCheck, kMigrate, kWhy, kProfiles, kDoctor, kVersion };
+enum class Command : uint8_t {
+  kRun,
+  kPlan,
+  kSpec,
+  kCheck,
+  kMigrate,
+  kWhy,
+  kProfiles,
+  kDoctor,
+  kVersion,
+  // Of sessions; see wire::Operation.
+  kProvision,
+  kStart,
+  kExec,
+  kAttach,
+  kStop,
+  kDeprovision,
+  kList,
+  kInspect,
+};
 enum class Color : uint8_t { kAuto, kAlways, kNever };
 
 struct Options {
@@ -27,12 +46,23 @@ struct Options {
   bool facts = false;                     // doctor: HostFacts as JSON
   std::vector<std::string> why;           // operation and object
   std::vector<std::string> argv;          // after --
+  // Through mxcd.
+  bool daemon = false;                          // run
+  std::string session;                          // which one
+  uint32_t program = 0;                         // attach: which of its programs; 0: the last
+  std::vector<std::string> env;                 // exec: NAME=VALUE
+  std::string cwd;                              // exec
+  bool detach = false;                          // exec: don't wait for it
+  uint32_t timeout_ms = 0;                      // exec; 0: none
+  uint32_t idle_timeout_s = 0, lifetime_s = 0;  // provision; 0: none
+  std::string agent, tool_call;                 // who asks, as he says: for the audit
 };
 
 // What this build of the program can do; the rest is not offered.
 struct Offer {
-  bool run = false;     // run, plan, doctor: Linux only
-  std::string program;  // "mxc"
+  bool run = false;       // run, plan, doctor: Linux only
+  bool sessions = false;  // run --daemon and the commands of sessions
+  std::string program;    // "mxc"
 };
 
 struct Parsed {

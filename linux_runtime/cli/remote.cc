@@ -350,6 +350,7 @@ void Remote::FinishIfDone() {
 
 void Remote::Finish() {
   if (std::exchange(finished_, true)) return;
+  if (connection_.closed()) return loop_.Stop();
   connection_.Finish();
 }
 
@@ -374,6 +375,8 @@ Result<RemoteEnd> Remote::Run() {
           },
       .on_closed =
           [this](std::optional<Error> error) {
+            // What the program said may still be on its way to a slow reader.
+            if (ended_ && !finished_) return;
             if (!finished_ && !failure_) {
               failure_ = error ? std::move(*error) : Error(Code::kSystem, "mxcd ended the connection");
             }

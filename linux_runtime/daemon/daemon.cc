@@ -388,25 +388,22 @@ void Daemon::OnSupervisorGone(Session& session) {
   loop_.Forget(session.control.get());
   session.control.reset();
   session.ready = false;
-  // A provisioning whose checker died without a word.
-  if (session.record.state == State::kRun) {
-    Answer(session, Error(Code::kInternal, "the session's supervisor ended unexpectedly"));
-    return Remove(id);
-  }
   if (session.record.state == State::kRunning) {
     session.record.state = State::kStopped;
     (void)registry_->Write(session.record);
   }
-  const bool remove = std::any_of(session.waiting.begin(), session.waiting.end(),
-                                  [](const Waiting& one) { return one.operation == Operation::kDeprovision; });
-  for (auto one = session.waiting.begin(); one != session.waiting.end();) {
+  // What is of no use without a supervisor: a run, and what wasn't provisioned in the end.
+  bool remove = session.record.state == State::kRun;
+  std::list<Waiting> waiting = std::exchange(session.waiting, {});
+  for (const Waiting& one : waiting) {
     wire::Reply reply;
-    reply.id = one->request;
+    reply.id = one.request;
     reply.session = id;
-    if (one->operation == Operation::kStart)
+    if (one.operation == Operation::kStart || one.operation == Operation::kProvision) {
       reply.error = Error(Code::kInternal, "the session's supervisor ended unexpectedly");
-    SendReply(*one->client, reply);
-    one = session.waiting.erase(one);
+    }
+    remove = remove || one.operation == Operation::kDeprovision;
+    SendReply(*one.client, reply);
   }
   if (remove) return Remove(id);
   LookAtIdleness();

@@ -55,7 +55,7 @@ class Program {
   uint64_t lost() const { return lost_; }
   std::optional<Error> failure;  // why it didn't start
   std::optional<sandbox::StatusRecord> failed;
-  std::string name;  // argv[0]
+  std::string name, cwd;  // argv[0], and where it starts
   int64_t started_unix_s = 0;
   bool timed_out = false;
   supervise::Loop::TimerId timeout = 0;

@@ -236,8 +236,6 @@ void Session::Drain() {
     killed.wait_status = SIGKILL;
     program->Ended(killed);
   }
-  // A client that stands still must not keep this process for ever.
-  loop.After(std::chrono::seconds(30), [&] { loop.Stop(); });
   for (Client& client : clients_) client.connection->Attach(loop);
   for (const auto& program : programs_) program->Attach(loop);
   for (const auto& program : programs_) {
@@ -387,6 +385,7 @@ Result<uint32_t> Session::Execute(Client* client, const wire::Request& request, 
   const bool terminal = request.terminal.has_value();
   auto program = std::make_unique<Program>(++last_program_, terminal, !one_shot());
   program->name = wanted.argv.empty() ? "" : wanted.argv[0];
+  program->cwd = wanted.cwd;
   program->started_unix_s = ::time(nullptr);
   sys::UniqueFd theirs[3];
   MXC_TRY(program->MakeStreams(theirs));
@@ -446,6 +445,7 @@ void Session::OnRecord(const sandbox::StatusRecord& record) {
       sandbox::Plan named;
       const std::string argv0 = program->name;
       named.argv = {argv0.c_str(), nullptr};
+      named.cwd = program->cwd.c_str();
       program->failure = sandbox::StepError(named, record.step, record.error);
       program->failed = record;
       if (one_shot()) supervisor_->EndWith(record);

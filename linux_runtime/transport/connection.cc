@@ -154,7 +154,15 @@ void Connection::Flush() {
     if (size < 0 && errno == ENOTSOCK) size = ::write(fd, bytes.data(), bytes.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WatchOutput(true);
-    if (size < 0) return Close(sys::SystemError("write to the connection", errno));
+    if (size < 0) {
+      // Why the other side closed may still be there to be read.
+      const int error = errno;
+      mux_.Sent(mux_.Pending().size());
+      raw_.clear();
+      raw_sent_ = 0;
+      if (!std::exchange(output_broken_, true) && loop_ != nullptr) OnReadable();
+      return Close(sys::SystemError("write to the connection", error));
+    }
     if (sealed) {
       raw_sent_ += static_cast<size_t>(size);
     } else {

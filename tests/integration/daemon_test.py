@@ -542,6 +542,87 @@ def only_one_mxcd_has_a_folder(box):
         contains(" ".join(third.stderr.split()), "others may write there", "stderr")
 
 
+class Relay:
+    """mxc-relay as wsl.exe starts it, spoken to as mxc.exe does."""
+
+    MAGIC = b"\x7fMXC-RELAY-1\r\n\x1a\n"
+
+    def __init__(self, mxcd, user="", **options):
+        self.process = subprocess.Popen([program("mxc-relay"), "--proto", "1", "--folder", mxcd.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        equal(self.process.stdout.read(16), self.MAGIC, "magic")
+        self.greeting = json.loads(self.part())
+        opening = json.dumps({"id": "00" * 16, "user": user, "windowsUser": "PC\\me", "windowsSid": "S-1-5-21-7"}).encode()
+        self.write(struct.pack("<I", len(opening)) + opening + bytes(range(32)))
+        self.refusal = self.part().decode()
+
+    def write(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def part(self):
+        return self.process.stdout.read(struct.unpack("<I", self.process.stdout.read(4))[0])
+
+    def frame(self, kind, stream, payload=b""):
+        self.write(struct.pack("<IIB3x", len(payload), stream, kind) + payload)
+
+    def run(self, *argv, **policy):
+        """Runs a program; (stdout, stderr, the message of its end)."""
+        self.write(b"S")
+        self.frame(1, 0, b'{"protocol":{"least":1,"most":1}}')
+        request = {"type": "request", "id": 1, "operation": "run", "policy": {"argv": argv, **policy}, "streams": {"input": 1, "output": 2, "error": 3}}
+        self.frame(2, 0, json.dumps(request).encode())
+        streams = {2: b"", 3: b""}
+        while True:
+            size, stream, kind = struct.unpack("<IIB3x", self.process.stdout.read(12))
+            payload = self.process.stdout.read(size)
+            if kind == 3:
+                streams[stream] += payload
+            elif kind == 2 and (b'"exited"' in payload or b'"error"' in payload):
+                return streams[2], streams[3], json.loads(payload)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.wait(20)
+
+
+@case
+def a_relay_brings_windows_users_in_as_users_of_the_distribution(box):
+    if os.getuid() != 0:
+        return
+    with Mxcd(box) as mxcd:
+        relay = Relay(mxcd, user="root" if box.root else "nobody")
+        equal(relay.refusal, "", "refusal")
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+            equal(relay.greeting["bootId"], file.read().strip(), "boot id")
+        # Nothing of root's is left in what stands between.
+        with open(f"/proc/{relay.process.pid}/status", encoding="utf-8") as file:
+            contains(file.read(), f"Uid:\t{box.uid}\t{box.uid}", "status of the relay")
+        made = os.path.join(box.work, "made")
+        out, err, end = relay.run("sh", "-c", f"echo out; echo err >&2; echo x > {made}; exit 7", text=json.dumps(box.policy(rw=[box.work])), source="p.json", cwd=box.work)
+        equal((out, err, end["exitCode"]), (b"out\n", b"err\n", 7), "the run")
+        equal(os.stat(made).st_uid, box.uid, "owner of a new file")
+        relay.close()
+        relay = Relay(mxcd, user="no-such-user")
+        contains(relay.refusal, "no account", "refusal")
+        relay.close()
+
+
+@case(callers=("root",))
+def a_relay_whose_mxc_exe_goes_ends_and_so_does_its_run(box):
+    with Mxcd(box) as mxcd:
+        relay = Relay(mxcd, user="root")
+        relay.write(b"S")
+        relay.frame(1, 0, b'{"protocol":{"least":1,"most":1}}')
+        request = {"type": "request", "id": 1, "operation": "run", "policy": {"argv": ["sleep", "1000"]}, "streams": {"input": 1, "output": 2, "error": 3}}
+        relay.frame(2, 0, json.dumps(request).encode())
+        check(eventually(lambda: "sleep" in processes_below(os.getpid()).values(), 10), "nothing runs")
+        equal(relay.close(), 0, "the relay's status")
+        check(eventually(lambda: "sleep" not in processes_below(os.getpid()).values(), 5), "the program still runs")
+
+
 @case(callers=("root",))
 def an_impostor_gets_nothing(box):
     path = box.path("home", "mxcd.sock")

@@ -9,16 +9,24 @@
 namespace mxc::daemon {
 namespace {
 
-constexpr std::string_view kNews[] = {"ready", "failed", "ended"};
+constexpr std::string_view kNews[] = {"ready", "failed", "ended", "program"};
 
 }  // namespace
 
 std::string WriteTold(const Told& told) {
   oci::StrictJson json{{"news", kNews[static_cast<size_t>(told.news)]}, {"pid", told.pid}};
   if (!told.policy_digest.empty()) json["policyDigest"] = told.policy_digest;
+  if (told.exit_code) json["exitCode"] = *told.exit_code;
+  if (told.news == News::kProgram) {
+    json["program"] = told.program;
+    json["name"] = told.name;
+    json["agent"] = told.claims.agent;
+    json["toolCall"] = told.claims.tool_call;
+    json["windowsUser"] = told.claims.windows_user;
+    json["windowsSid"] = told.claims.windows_sid;
+  }
   if (told.news == News::kEnded) {
     json["how"] = told.how;
-    json["exitCode"] = told.exit_code;
     json["denied"] = told.denied;
     json["denials"] = told.denials;
   }
@@ -43,7 +51,11 @@ Result<Told> ReadTold(std::string_view text) {
     told.pid = json.value("pid", 0);
     told.policy_digest = json.value("policyDigest", "");
     told.how = json.value("how", "");
-    told.exit_code = json.value("exitCode", 0);
+    if (json.contains("exitCode")) told.exit_code = json.value("exitCode", 0);
+    told.program = json.value("program", 0u);
+    told.name = json.value("name", "");
+    told.claims = {json.value("agent", ""), json.value("toolCall", ""), json.value("windowsUser", ""),
+                   json.value("windowsSid", "")};
     told.denied = json.value("denied", uint64_t{0});
     told.denials = json.value("denials", "");
     reply = json.value("reply", "");

@@ -6,25 +6,30 @@
 #include <string_view>
 
 #include "shared/base/result.h"
+#include "shared/wire/message.h"
 
 namespace mxc::daemon {
 
 enum class News : uint8_t {
-  kReady,   // the sandbox stands
-  kFailed,  // it doesn't, and the supervisor ends
-  kEnded,   // it is over
+  kReady,    // the sandbox stands
+  kFailed,   // it doesn't, and the supervisor ends
+  kEnded,    // it is over
+  kProgram,  // one of a session's programs started, or with an exit code, ended
 };
 
 // supervisor → mxcd. The first thing a supervisor says to an mxcd that connects is where it is.
 struct Told {
   News news = News::kReady;
   std::string policy_digest;
-  int pid = 0;                 // of the supervisor
-  std::string how;             // kEnded: as an exit report
-  int exit_code = 0;           // kEnded
-  std::string denials;         // kEnded: JSON list of the report's, as far as it fits
-  uint64_t denied = 0;         // kEnded: how many refusals were counted
-  std::optional<Error> error;  // kFailed
+  int pid = 0;                   // of the supervisor
+  std::string how;               // kEnded: as an exit report
+  std::optional<int> exit_code;  // kEnded, kProgram
+  std::string denials;           // kEnded: JSON list of the report's, as far as it fits
+  uint64_t denied = 0;           // kEnded: how many refusals were counted
+  uint32_t program = 0;          // kProgram
+  std::string name;              // kProgram: argv[0]
+  wire::Claims claims;           // kProgram: of who asked for it
+  std::optional<Error> error;    // kFailed
 };
 std::string WriteTold(const Told& told);
 Result<Told> ReadTold(std::string_view json);

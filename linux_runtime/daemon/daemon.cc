@@ -58,6 +58,12 @@ Result<std::unique_ptr<Daemon>> Daemon::Start(DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(options)));
   daemon->nursery_ = std::move(nursery);
   daemon->registry_ = MXC_TRY(Registry::Open(daemon->options_.folder));
+  // Without an audit nothing is served.
+  daemon->audit_ = MXC_TRY(audit::AuditLog::Open({.folder = daemon->options_.audit_folder}));
+  audit::Event begin;
+  begin.what = std::string("mxcd ") + kVersion;
+  begin.uid = ::geteuid();
+  daemon->audit_->Write(begin);
   MXC_TRY(daemon->Listen());
   daemon->Recover();
   return daemon;
@@ -96,6 +102,7 @@ void Daemon::Recover() {
     const std::string id = session.record.id;
     if (Result<sys::UniqueFd> control = registry_->Connect(id); control.ok()) {
       session.control = *std::move(control);
+      session.recovered = true;
     } else if (session.record.state == State::kRun) {
       registry_->Remove(id);
       continue;
@@ -132,6 +139,7 @@ void Daemon::OnConnection() {
     // He hears why, as far as he reads.
     wire::Reply reply;
     reply.error = peer.ok() ? Error(Code::kRefused, "this mxcd serves its own user only") : peer.error();
+    AuditRefusal(peer.ok() ? *peer : Peer{0, static_cast<uid_t>(-1), 0, {}}, nullptr, *reply.error);
     std::string bytes;
     wire::AppendFrame(wire::FrameType::kHello, 0, wire::WriteHello({.program = std::string("mxcd ") + kVersion}),
                       bytes);
@@ -192,8 +200,41 @@ Result<void> Daemon::Handle(Client& client, std::string_view json) {
   if (done.ok()) return {};
   wire::Reply reply = ReplyTo(request);
   reply.error = done.error();
+  AuditRefusal(client.peer, &request, *reply.error);
   SendReply(client, reply);
   return {};
+}
+
+void Daemon::AuditRefusal(const Peer& peer, const wire::Request* request, const Error& error) {
+  audit::Event event;
+  event.kind = audit::Kind::kRefusal;
+  if (peer.uid != static_cast<uid_t>(-1)) event.uid = peer.uid;
+  if (request != nullptr) {
+    event.what = wire::OperationName(request->operation);
+    event.session = request->session;
+    event.claimed_agent = request->claims.agent;
+    event.claimed_tool_call = request->claims.tool_call;
+    event.claimed_windows_user = request->claims.windows_user;
+    event.claimed_windows_sid = request->claims.windows_sid;
+  } else {
+    event.what = "connect";
+  }
+  event.reason = error.Describe();
+  audit_->Write(std::move(event));
+}
+
+audit::Event Daemon::EventOf(audit::Kind kind, const Session& session) const {
+  audit::Event event;
+  event.kind = kind;
+  event.session = session.record.id;
+  event.run = session.record.run;
+  event.policy_digest = session.policy_digest;
+  event.uid = session.record.owner.uid;
+  event.claimed_agent = session.claims.agent;
+  event.claimed_tool_call = session.claims.tool_call;
+  event.claimed_windows_user = session.claims.windows_user;
+  event.claimed_windows_sid = session.claims.windows_sid;
+  return event;
 }
 
 Result<void> Daemon::Dispatch(Client& client, const wire::Request& request, std::string_view json) {
@@ -256,6 +297,8 @@ Result<void> Daemon::Make(Client& client, const wire::Request& request, std::str
   session.record.id = NewId();
   session.record.owner = {client.peer.uid, client.peer.gid, client.peer.groups};
   session.record.created_unix_s = ::time(nullptr);
+  session.record.run = request.policy->name;
+  session.claims = request.claims;
   if (request.operation == Operation::kProvision) session.record.request = json;
   const std::string id = session.record.id;
   MXC_TRY(registry_->Add(session.record));
@@ -361,8 +404,12 @@ void Daemon::OnTold(const std::string& id) {
   switch (told->news) {
     case News::kReady: {
       session.policy_digest = told->policy_digest;
+      session.told_end = false;
       const bool provisioned = std::any_of(session.waiting.begin(), session.waiting.end(),
                                            [](const Waiting& one) { return one.operation == Operation::kProvision; });
+      // A restarted mxcd is told again what its log has already.
+      if (!provisioned && !session.recovered) audit_->Write(EventOf(audit::Kind::kStart, session));
+      session.recovered = false;
       if (!provisioned) session.ready = true;
       if (provisioned) {
         session.record.state = State::kProvisioned;
@@ -372,14 +419,38 @@ void Daemon::OnTold(const std::string& id) {
       if (session.record.state != State::kRun) (void)registry_->Write(session.record);
       return Answer(session, std::nullopt);
     }
-    case News::kFailed:
+    case News::kFailed: {
       session.ready = false;
+      audit::Event event = EventOf(audit::Kind::kRefusal, session);
+      event.what = session.record.state == State::kRun && session.record.request.empty() ? "run" : "provision or start";
+      event.reason = told->error ? told->error->Describe() : "";
+      audit_->Write(std::move(event));
+      session.told_end = true;
       Answer(session, told->error ? *told->error : Error(Code::kInternal, "the sandbox could not be made"));
       if (session.record.request.empty() || session.record.state == State::kRun) return Remove(id);
       return;
-    case News::kEnded:
+    }
+    case News::kEnded: {
       session.ready = false;
-      return;
+      session.told_end = true;
+      audit::Event event = EventOf(audit::Kind::kEnd, session);
+      event.reason = told->how;
+      event.exit_code = told->exit_code;
+      event.denied = told->denied;
+      event.denials = told->denials;
+      return audit_->Write(std::move(event));
+    }
+    case News::kProgram: {
+      audit::Event event = EventOf(audit::Kind::kProgram, session);
+      event.what = told->name;
+      event.reason = told->exit_code ? "ended" : "started";
+      event.exit_code = told->exit_code;
+      event.claimed_agent = told->claims.agent;
+      event.claimed_tool_call = told->claims.tool_call;
+      event.claimed_windows_user = told->claims.windows_user;
+      event.claimed_windows_sid = told->claims.windows_sid;
+      return audit_->Write(std::move(event));
+    }
   }
 }
 
@@ -387,7 +458,12 @@ void Daemon::OnSupervisorGone(Session& session) {
   const std::string id = session.record.id;
   loop_.Forget(session.control.get());
   session.control.reset();
-  session.ready = false;
+  const bool stood = std::exchange(session.ready, false);
+  if (stood && !session.told_end) {
+    audit::Event event = EventOf(audit::Kind::kEnd, session);
+    event.reason = "its supervisor ended without a word";
+    audit_->Write(std::move(event));
+  }
   if (session.record.state == State::kRunning) {
     session.record.state = State::kStopped;
     (void)registry_->Write(session.record);

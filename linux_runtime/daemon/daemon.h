@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "linux_runtime/audit/audit_log.h"
 #include "linux_runtime/daemon/control.h"
 #include "linux_runtime/daemon/nursery.h"
 #include "linux_runtime/daemon/peer.h"
@@ -22,6 +23,7 @@ namespace mxc::daemon {
 
 struct DaemonOptions {
   std::string folder;
+  std::string audit_folder;
   sys::UniqueFd listener;           // of socket activation; else one is made in the folder
   unsigned most_sessions = 64;      // of one user
   unsigned most_connections = 128;  // of one user, before they are handed over
@@ -54,7 +56,10 @@ class Daemon {
     Record record;
     sys::UniqueFd control;  // to its supervisor; none: there is none
     bool ready = false;
+    bool told_end = false;
+    bool recovered = false;  // from an mxcd before this one
     std::string policy_digest;
+    wire::Claims claims;  // of who asked for it
     std::list<Waiting> waiting;
   };
 
@@ -81,10 +86,13 @@ class Daemon {
   std::string List(const Client& client) const;
   void SendReply(Client& client, const wire::Reply& reply);
   void LookAtIdleness();
+  audit::Event EventOf(audit::Kind kind, const Session& session) const;
+  void AuditRefusal(const Peer& peer, const wire::Request* request, const Error& error);
 
   DaemonOptions options_;
   std::optional<Registry> registry_;
   std::optional<Nursery> nursery_;
+  std::optional<audit::AuditLog> audit_;
   sys::UniqueFd listener_;
   supervise::Loop loop_;
   std::list<Client> clients_;

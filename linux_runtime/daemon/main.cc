@@ -36,8 +36,12 @@ int Main(int argc, char** argv) {
   DaemonOptions options;
   options.folder = DaemonFolder(::geteuid(), Environment("XDG_RUNTIME_DIR"));
   bool version = false;
+  std::string check;
   app.add_option("--folder", options.folder, "Where its socket and what it knows of sessions lie")
       ->capture_default_str();
+  app.add_option("--audit", options.audit_folder,
+                 "Where the audit lies; by default /var/log/mxc, or with another --folder in it");
+  app.add_option("--check-audit", check, "Says whether the audit in that folder is whole, and ends");
   app.add_option("--most-sessions", options.most_sessions, "Sandboxes of one user at once")->capture_default_str();
   app.add_option("--end-when-idle", options.end_when_idle_s, "Ends after so many seconds without a session; 0: never")
       ->capture_default_str();
@@ -51,6 +55,18 @@ int Main(int argc, char** argv) {
   if (version) {
     ::printf("mxcd %s\n", kVersion);
     return 0;
+  }
+  if (!check.empty()) {
+    Result<uint64_t> lines = audit::VerifyFolder(check);
+    if (lines.ok()) {
+      ::printf("%llu lines, each follows the one before it\n", static_cast<unsigned long long>(*lines));
+      return 0;
+    }
+    ::fputs(FormatError(lines.error(), false).c_str(), stderr);
+    return kOurError;
+  }
+  if (options.audit_folder.empty()) {
+    options.audit_folder = options.folder == DaemonFolder(0, "") ? "/var/log/mxc" : options.folder + "/audit";
   }
   ::signal(SIGPIPE, SIG_IGN);
   options.listener.reset(ActivationSocket());

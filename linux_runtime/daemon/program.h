@@ -56,6 +56,7 @@ class Program {
   std::optional<Error> failure;  // why it didn't start
   std::optional<sandbox::StatusRecord> failed;
   std::string name, cwd;  // argv[0], and where it starts
+  wire::Claims claims;    // of who asked for it
   int64_t started_unix_s = 0;
   bool timed_out = false;
   supervise::Loop::TimerId timeout = 0;

@@ -73,6 +73,8 @@ class Session {
   bool OpenStreams(Client& client, Program& program, const wire::StreamNumbers& streams);
   Program* Find(uint32_t id);
   void SendEnd(Program& program);
+  static wire::Exited EndOf(const Program& program);
+  void TellProgram(const Program& program, std::optional<int> exit_code);
   void Signal(Program& program, int signal);
   void Stop();
   void EndSession();
@@ -421,6 +423,8 @@ Result<uint32_t> Session::Execute(Client* client, const wire::Request& request, 
   }
   programs_.push_back(std::move(program));
   self->Attach(*loop_);
+  self->claims = request.claims;
+  TellProgram(*self, std::nullopt);
   LookAtIdleness();
   return self->id();
 }
@@ -461,41 +465,57 @@ void Session::OnRecord(const sandbox::StatusRecord& record) {
   loop_->Cancel(std::exchange(program->timeout, 0));
   program->Ended(record);
   if (one_shot()) return supervisor_->EndWith(record);
+  TellProgram(*program, EndOf(*program).exit_code);
   if (stopping_) Stop();
   LookAtIdleness();
+}
+
+void Session::TellProgram(const Program& program, std::optional<int> exit_code) {
+  if (one_shot()) return;
+  Told told;
+  told.news = News::kProgram;
+  told.policy_digest = admitted_.extension.policy_digest;
+  told.program = program.id();
+  told.name = program.name;
+  told.exit_code = exit_code;
+  told.claims = program.claims;
+  Tell(told);
+}
+
+// Of a session's program that is over.
+wire::Exited Session::EndOf(const Program& program) {
+  wire::Exited exited;
+  exited.program = program.id();
+  const int status = program.end()->wait_status;
+  const bool by_signal = WIFSIGNALED(status);
+  exited.how = by_signal ? "signaled" : "exited";
+  exited.exit_code = by_signal ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  if (by_signal) exited.signal = WTERMSIG(status);
+  if (program.timed_out) {
+    exited.how = "timed-out";
+    exited.exit_code = 124;
+  }
+  if (program.failure) {
+    supervise::Outcome outcome;
+    outcome.how = supervise::How::kFailedToStart;
+    outcome.step = program.failed->step;
+    outcome.error = program.failed->error;
+    exited.how = "failed-to-start";
+    exited.exit_code = outcome.ExitCode();
+    exited.error = program.failure;
+  }
+  if (program.lost() != 0) {
+    exited.warnings.push_back(std::to_string(program.lost()) +
+                              " bytes of its output were dropped while nobody was attached");
+  }
+  return exited;
 }
 
 void Session::SendEnd(Program& program) {
   program.told = true;
   transport::Connection* connection = program.client();
   if (connection == nullptr || (one_shot() && !ended_)) return;
-  wire::Exited exited;
-  if (one_shot()) {
-    exited = *ended_;
-  } else {
-    exited.program = program.id();
-    const int status = program.end()->wait_status;
-    exited.how = program.timed_out     ? "timed-out"
-                 : program.failure     ? "failed-to-start"
-                 : WIFSIGNALED(status) ? "signaled"
-                                       : "exited";
-    exited.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (program.timed_out) exited.exit_code = 124;
-    if (program.failure) {
-      exited.error = program.failure;
-      supervise::Outcome outcome;
-      outcome.how = supervise::How::kFailedToStart;
-      outcome.step = program.failed->step;
-      outcome.error = program.failed->error;
-      exited.exit_code = outcome.ExitCode();
-    }
-    if (WIFSIGNALED(status)) exited.signal = WTERMSIG(status);
-    if (program.lost() != 0) {
-      exited.warnings.push_back(std::to_string(program.lost()) +
-                                " bytes of its output were dropped while nobody was attached");
-    }
-  }
-  connection->mux().SendMessage(wire::WriteExited(exited));
+  connection->mux().SendMessage(wire::WriteExited(one_shot() ? *ended_ : EndOf(program)));
   for (Client& client : clients_) {
     if (client.connection.get() != connection) continue;
     for (auto stream = client.streams.begin(); stream != client.streams.end();) {
@@ -625,9 +645,8 @@ std::string Session::Describe() {
                         {"attached", program->client() != nullptr},
                         {"terminal", program->terminal()}};
     if (program->end()) {
-      const int status = program->end()->wait_status;
       one["state"] = "ended";
-      one["exitCode"] = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      one["exitCode"] = EndOf(*program).exit_code;
     } else {
       one["state"] = "running";
     }
@@ -708,7 +727,7 @@ void Session::LookAtIdleness() {
 void Session::Tell(const Told& news) {
   Told told = news;
   told.pid = ::getpid();
-  last_told_ = told;
+  if (told.news != News::kProgram) last_told_ = told;
   // mxcd connects before this process is made; while there is no loop, nobody has accepted it.
   if (!control_.valid()) {
     control_.reset(::accept4(start_.control.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));

@@ -94,7 +94,8 @@ Result<wire::Request> RemoteRequest(const Options& options, Host& host, const Re
   request.operation = OperationOf(options.command);
   request.session = options.session;
   request.program = options.program;
-  request.claims = {options.agent, options.tool_call};
+  request.claims.agent = options.agent;
+  request.claims.tool_call = options.tool_call;
   switch (request.operation) {
     case wire::Operation::kRun:
     case wire::Operation::kProvision:

@@ -235,7 +235,10 @@ std::string WriteRequest(const Request& request) {
   if (request.policy) json["policy"] = PolicyJson(*request.policy);
   if (request.exec) json["exec"] = ProgramJson(*request.exec);
   if (!(request.claims == Claims{})) {
-    json["claims"] = {{"agent", request.claims.agent}, {"toolCall", request.claims.tool_call}};
+    json["claims"] = {{"agent", request.claims.agent},
+                      {"toolCall", request.claims.tool_call},
+                      {"windowsUser", request.claims.windows_user},
+                      {"windowsSid", request.claims.windows_sid}};
   }
   return Dump(json);
 }
@@ -271,6 +274,8 @@ Result<Request> ReadRequest(std::string_view text) {
   fields.Object("claims", [&](Fields& inner) {
     inner.Text("agent", request.claims.agent, kMostName);
     inner.Text("toolCall", request.claims.tool_call, kMostName);
+    inner.Text("windowsUser", request.claims.windows_user, kMostName);
+    inner.Text("windowsSid", request.claims.windows_sid, kMostName);
   });
   MXC_TRY(fields.Done());
   if (type != "request") return Error(Code::kInvalid, "request/type: expected \"request\"");

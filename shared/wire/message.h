@@ -77,6 +77,7 @@ struct PolicyPart {
 // Who asks, beyond what the transport shows: for the audit, never for a decision.
 struct Claims {
   std::string agent, tool_call;
+  std::string windows_user, windows_sid;  // of mxc.exe's
   bool operator==(const Claims&) const = default;
 };
 

@@ -542,6 +542,52 @@ def only_one_mxcd_has_a_folder(box):
         contains(" ".join(third.stderr.split()), "others may write there", "stderr")
 
 
+@case
+def the_audit_says_who_did_what(box):
+    with Mxcd(box) as mxcd:
+        mxcd.mxc("run", "--daemon", "--name", "job", "--agent", "agent-7", "--tool-call", "call\x1b[2J9", "--", "sh", "-c", "exit 3", env={"TOKEN": "s3cret-value"}).expect(3)
+        mxcd.run("true", policy=box.policy(ro=[box.path("missing")])).expect(125)
+        mxcd.mxc("start", "s-none").expect(125)
+        with mxcd.session("--name", "long") as name:
+            mxcd.mxc("exec", "--agent", "other", name, "--", "sh", "-c", "exit 4 # s3cret-argument").expect(4)
+        folder = os.path.join(mxcd.folder, "audit")
+        if os.getuid() == 0:
+            equal(os.stat(folder).st_uid, 0, "owner")
+
+        def lines():
+            with open(os.path.join(folder, "audit.jsonl"), encoding="ascii") as file:
+                return [json.loads(line) for line in file]
+
+        check(eventually(lambda: sum(one["kind"] == "end" for one in lines()) == 2, 5), str(lines()))
+        got = [(one["kind"], one.get("run", ""), one.get("what", ""), one.get("exitCode")) for one in lines()]
+        equal(
+            got,
+            [
+                ("begin", "", "mxcd 0.1.0", None),
+                ("start", "job", "", None), ("end", "job", "", 3),
+                ("refusal", "", "run", None),
+                ("refusal", "", "start", None),
+                ("start", "long", "", None), ("program", "long", "sh", None), ("program", "long", "sh", 4), ("end", "long", "", 0),
+            ],
+            "the log",
+        )
+        whole = lines()
+        equal(whole[1]["claimed"]["agent"], "agent-7", "agent")
+        equal(whole[6]["claimed"]["agent"], "other", "agent of a program")
+        equal(whole[1]["uid"], box.uid, "uid")
+        contains(whole[3]["reason"], "missing", "reason")
+        check(whole[1]["policyDigest"].startswith("sha256:"), "no digest")
+        with open(os.path.join(folder, "audit.jsonl"), encoding="ascii") as file:
+            text = file.read()
+        lacks(text, "s3cret", "the log")
+        lacks(text, "u001b", "the log")
+        contains(subprocess.run([program("mxcd"), "--check-audit", folder], capture_output=True, text=True, check=True).stdout, "9 lines", "check")
+        with open(os.path.join(folder, "audit.jsonl"), "w", encoding="ascii") as file:
+            file.write(text.replace('"exitCode":3', '"exitCode":0'))
+        changed = subprocess.run([program("mxcd"), "--check-audit", folder], capture_output=True, text=True, check=False)
+        contains(" ".join(changed.stderr.split()), "line 4", "check of a changed log")
+
+
 class Relay:
     """mxc-relay as wsl.exe starts it, spoken to as mxc.exe does."""
 

@@ -1,6 +1,7 @@
 #include "linux_runtime/daemon/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -65,6 +66,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Start(DaemonOptions options) {
   begin.uid = ::geteuid();
   daemon->audit_->Write(begin);
   MXC_TRY(daemon->Listen());
+  MXC_TRY(daemon->ListenForHost());
   daemon->Recover();
   return daemon;
 }
@@ -150,13 +152,64 @@ void Daemon::OnConnection() {
   const auto of_user =
       std::count_if(clients_.begin(), clients_.end(), [&](const Client& one) { return one.peer.uid == peer->uid; });
   if (static_cast<size_t>(of_user) >= options_.most_connections) return;
-  AddClient(*std::move(peer), std::move(socket));
+  AddClient(*std::move(peer), std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd()));
 }
 
-void Daemon::AddClient(Peer peer, sys::UniqueFd socket) {
+Result<void> Daemon::ListenForHost() {
+  if (options_.vsock_port == 0 && !options_.loopback_port) return {};
+  host_listener_ = std::make_unique<SecureListener>(
+      loop_,
+      [this](const Account& account, sys::UniqueFd socket, std::unique_ptr<wire::SecretStream> stream,
+             std::string plain) {
+        auto connection =
+            std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd(), std::move(stream));
+        connection->Preload(std::move(plain));
+        Client& client = AddClient({0, account.uid, account.gid, account.groups}, std::move(connection));
+        client.connection->Start();
+      },
+      [this](const Error& error) {
+        AuditRefusal({0, static_cast<uid_t>(-1), 0, {}}, nullptr, error);
+      });
+  uint32_t port = options_.vsock_port;
+  if (port != 0) MXC_TRY(host_listener_->ListenOnVsock(port));
+  if (options_.loopback_port) port = MXC_TRY(host_listener_->ListenOnLoopback(*options_.loopback_port));
+  // Where the relay reads it.
+  const std::string path = options_.folder + "/port", text = std::to_string(port);
+  const sys::UniqueFd file(sys::OpenAt(AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644));
+  if (!file.valid() || sys::Write(file.get(), text.data(), text.size()) != static_cast<long>(text.size())) {
+    return sys::SystemError("write " + path, errno);
+  }
+  return {};
+}
+
+// Whose connection it will be is root's to say, or that of the one user whose mxcd this is.
+Result<void> Daemon::Open(Client& client, const wire::Request& request) {
+  if (client.peer.pid == 0 || (client.peer.uid != 0 && client.peer.uid != ::geteuid())) {
+    return Error(Code::kRefused, "connections are announced by root, from inside");
+  }
+  if (!request.announcement) return Error(Code::kInvalid, "request/announcement: missing");
+  if (!host_listener_)
+    return Error(Code::kUnsupported, "this mxcd doesn't listen for its host").WithHint("start it with --vsock-port");
+  const wire::Announcement& coming = *request.announcement;
+  const std::string id = wire::FromHex(coming.id, wire::kConnectionIdSize),
+                    key = wire::FromHex(coming.key, wire::kKeySize);
+  wire::Secret secret;
+  secret.transcript_hash = wire::FromHex(coming.transcript_hash, wire::kHashSize);
+  if (id.empty() || key.empty() || secret.transcript_hash.empty())
+    return Error(Code::kInvalid, "request/announcement: id, key or hash is malformed");
+  std::copy(key.begin(), key.end(), secret.key.begin());
+  Account account{coming.uid, coming.gid, {coming.groups.begin(), coming.groups.end()}};
+  if (::geteuid() != 0 && account.uid != ::geteuid())
+    return Error(Code::kRefused, "this mxcd serves its own user only");
+  MXC_TRY(host_listener_->Announce(id, std::move(secret), std::move(account)));
+  SendReply(client, ReplyTo(request));
+  return {};
+}
+
+Daemon::Client& Daemon::AddClient(Peer peer, std::unique_ptr<transport::Connection> connection) {
   Client& client = clients_.emplace_back();
   client.peer = std::move(peer);
-  client.connection = std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd());
+  client.connection = std::move(connection);
   Client* const self = &client;
   client.connection->Listen({
       .on_hello = [this, self](std::string_view json) -> Result<void> {
@@ -172,6 +225,7 @@ void Daemon::AddClient(Peer peer, sys::UniqueFd socket) {
   client.connection->mux().SendHello(wire::WriteHello({.program = std::string("mxcd ") + kVersion}));
   client.connection->Attach(loop_);
   LookAtIdleness();
+  return client;
 }
 
 void Daemon::Forget(Client* client) {
@@ -243,6 +297,8 @@ Result<void> Daemon::Dispatch(Client& client, const wire::Request& request, std:
     case Operation::kRun:
     case Operation::kProvision:
       return Make(client, request, json);
+    case Operation::kOpen:
+      return Open(client, request);
     case Operation::kStart:
       return StartSession(client, request);
     case Operation::kStop:

@@ -13,6 +13,7 @@
 #include "linux_runtime/daemon/nursery.h"
 #include "linux_runtime/daemon/peer.h"
 #include "linux_runtime/daemon/registry.h"
+#include "linux_runtime/daemon/secure_listener.h"
 #include "linux_runtime/supervise/loop.h"
 #include "linux_runtime/sys/fd.h"
 #include "linux_runtime/transport/connection.h"
@@ -24,10 +25,12 @@ namespace mxc::daemon {
 struct DaemonOptions {
   std::string folder;
   std::string audit_folder;
-  sys::UniqueFd listener;           // of socket activation; else one is made in the folder
-  unsigned most_sessions = 64;      // of one user
-  unsigned most_connections = 128;  // of one user, before they are handed over
-  uint32_t end_when_idle_s = 0;     // without a session and a connection; 0: never
+  sys::UniqueFd listener;                 // of socket activation; else one is made in the folder
+  unsigned most_sessions = 64;            // of one user
+  unsigned most_connections = 128;        // of one user, before they are handed over
+  uint32_t vsock_port = 0;                // 0: none
+  std::optional<uint16_t> loopback_port;  // a listener like that of vsock on 127.0.0.1, for tests; 0: any
+  uint32_t end_when_idle_s = 0;           // without a session and a connection; 0: never
 };
 
 // What every user's connection goes to by default: root's mxcd, or the user's own.
@@ -67,7 +70,9 @@ class Daemon {
   Result<void> Listen();
   void Recover();
   void OnConnection();
-  void AddClient(Peer peer, sys::UniqueFd socket);
+  Client& AddClient(Peer peer, std::unique_ptr<transport::Connection> connection);
+  Result<void> ListenForHost();
+  Result<void> Open(Client& client, const wire::Request& request);
   void Forget(Client* client);
   Result<void> Handle(Client& client, std::string_view json);
   Result<void> Dispatch(Client& client, const wire::Request& request, std::string_view json);
@@ -95,6 +100,7 @@ class Daemon {
   std::optional<audit::AuditLog> audit_;
   sys::UniqueFd listener_;
   supervise::Loop loop_;
+  std::unique_ptr<SecureListener> host_listener_;
   std::list<Client> clients_;
   std::map<std::string, Session> sessions_;
   supervise::Loop::TimerId idle_timer_ = 0;

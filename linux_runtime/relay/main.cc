@@ -23,6 +23,9 @@
 #include "linux_runtime/sys/unix_socket.h"
 #include "shared/base/style.h"
 #include "shared/base/version.h"
+#include "shared/wire/frame.h"
+#include "shared/wire/handshake.h"
+#include "shared/wire/message.h"
 #include "shared/wire/opening.h"
 
 namespace mxc::relay {
@@ -154,17 +157,58 @@ struct Options {
   bool start = true;
 };
 
+// Tells mxcd of the connection that mxc.exe is going to make over hvsocket. As root still.
+Result<void> Announce(const Options& options, const wire::Announcement& coming) {
+  const sys::UniqueFd mxcd = MXC_TRY(ConnectToMxcd(options.folder, false));
+  wire::Request request;
+  request.id = 1;
+  request.operation = wire::Operation::kOpen;
+  request.announcement = coming;
+  std::string bytes;
+  wire::AppendFrame(wire::FrameType::kHello, 0, wire::WriteHello({.program = std::string("mxc-relay ") + kVersion}),
+                    bytes);
+  wire::AppendFrame(wire::FrameType::kMessage, 0, wire::WriteRequest(request), bytes);
+  if (sys::Write(mxcd.get(), bytes.data(), bytes.size()) != static_cast<long>(bytes.size())) {
+    return Error(Code::kSystem, "mxcd took no announcement");
+  }
+  wire::FrameReader frames;
+  for (;;) {
+    char buffer[4096];
+    const long size = sys::Read(mxcd.get(), buffer, sizeof buffer);
+    if (size <= 0) return Error(Code::kSystem, "mxcd gave no answer to an announcement");
+    frames.Add({buffer, static_cast<size_t>(size)});
+    while (const std::optional<wire::Frame> frame = MXC_TRY(frames.Next())) {
+      if (frame->type != wire::FrameType::kMessage) continue;
+      const wire::FromServer message = MXC_TRY(wire::ReadFromServer(frame->payload));
+      if (message.reply && message.reply->error) return *message.reply->error;
+      return {};
+    }
+  }
+}
+
 Result<void> Serve(const Options& options) {
   Result<sys::UniqueFd> probe = ConnectToMxcd(options.folder, options.start);
   wire::Greeting greeting;
   greeting.program = std::string("mxc-relay ") + kVersion;
   greeting.boot_id = ReadText("/proc/sys/kernel/random/boot_id").substr(0, 36);
   greeting.vm_id = OutputOf("/usr/bin/wslinfo", "--vm-id");
-  if (!WriteAll(std::string(wire::kRelayMagic) + wire::Part(wire::WriteGreeting(greeting)))) return {};
+  const std::string port = probe.ok() ? ReadText((options.folder + "/port").c_str()) : "";
+  greeting.port = static_cast<uint32_t>(::strtoul(port.c_str(), nullptr, 10));
+  wire::Transcript transcript;
+  transcript.greeting = wire::WriteGreeting(greeting);
+  transcript.vm_id = greeting.vm_id;
+  transcript.port = greeting.port;
+  if (!WriteAll(std::string(wire::kRelayMagic) + wire::Part(transcript.greeting))) return {};
   std::string buffer;
-  const wire::Opening opening = MXC_TRY(wire::ReadOpening(MXC_TRY(ReadPart(buffer))));
+  transcript.opening = MXC_TRY(ReadPart(buffer));
+  const wire::Opening opening = MXC_TRY(wire::ReadOpening(transcript.opening));
+  transcript.id = wire::FromHex(opening.id, wire::kConnectionIdSize);
   while (buffer.size() < wire::kKeySize) MXC_TRY(ReadSome(buffer));
-  explicit_bzero(buffer.data(), wire::kKeySize);  // of use only where the wire goes elsewhere
+  wire::Announcement coming;
+  coming.id = opening.id;
+  coming.key = wire::ToHex(std::string_view(buffer).substr(0, wire::kKeySize));
+  coming.transcript_hash = wire::ToHex(transcript.Hash());
+  explicit_bzero(buffer.data(), wire::kKeySize);
   buffer.erase(0, wire::kKeySize);
 
   auto prepare = [&]() -> Result<sys::UniqueFd> {
@@ -172,6 +216,13 @@ Result<void> Serve(const Options& options) {
     const std::string passwd = ReadText("/etc/passwd");
     const std::string name = opening.user.empty() ? DefaultUser(ReadText("/etc/wsl.conf"), passwd) : opening.user;
     const Account account = MXC_TRY(FindAccount(name, passwd, ReadText("/etc/group")));
+    if (greeting.port != 0) {
+      coming.uid = account.uid;
+      coming.gid = account.gid;
+      coming.groups.assign(account.groups.begin(), account.groups.end());
+      MXC_TRY_AS("announce the connection to mxcd", Announce(options, coming));
+    }
+    explicit_bzero(coming.key.data(), coming.key.size());
     // mxcd sees who connects: from here on that is the user, and nothing of root is left here.
     if (::geteuid() == 0) {
       MXC_TRY(Become(account));
@@ -187,7 +238,13 @@ Result<void> Serve(const Options& options) {
   while (buffer.empty()) MXC_TRY(ReadSome(buffer));
   const char choice = buffer[0];
   buffer.erase(0, 1);
-  if (choice != wire::kStay) return Error(Code::kUnsupported, "mxc.exe chose a way that this relay doesn't have");
+  if (choice == wire::kAway) {
+    // This process keeps the distribution alive for as long as mxc.exe runs.
+    mxcd->reset();
+    while (ReadSome(buffer).ok()) buffer.clear();
+    return {};
+  }
+  if (choice != wire::kStay) return Error(Code::kInvalid, "mxc.exe chose a way that there isn't");
   return Bridge(std::move(buffer), *std::move(mxcd));
 }
 

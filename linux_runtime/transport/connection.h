@@ -51,6 +51,8 @@ class Connection : private wire::Receiver {
   void Detach();
   // Looks at what arrived before Attach (Resume's unread bytes).
   void Start();
+  // Plain text that arrived before this object was made.
+  void Preload(std::string plain) { unread_ = std::move(plain); }
 
   wire::Multiplexer& mux() { return mux_; }
   // Sends what waits, as far as the transport takes it. Call after a turn's writes.

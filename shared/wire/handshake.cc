@@ -36,10 +36,12 @@ void Handshake::Begin(Secret secret) {
   stream_ = std::make_unique<SecretStream>(secret.key, side_);
   Wipe(secret.key);
   expected_hash_ = std::move(secret.transcript_hash);
-  out_.append(kHandshakeMagic);
-  if (side_ == Side::kClient) out_.append(id_);
-  out_.append(stream_->header());
-  stream_->Encrypt(expected_hash_, out_);
+  std::string said(kHandshakeMagic);
+  if (side_ == Side::kClient) said.append(id_);
+  said.append(stream_->header());
+  stream_->Encrypt(expected_hash_, said);
+  // A server says nothing to who hasn't shown the key.
+  (side_ == Side::kClient ? out_ : answer_) = std::move(said);
 }
 
 Handshake Handshake::Client(std::string_view id, Secret secret) {
@@ -93,6 +95,7 @@ Result<void> Handshake::Receive(std::string_view bytes) {
                  "both sides know the key, but not the same conversation before it: something in between changed it");
   }
   plain_.erase(0, kHashSize);
+  out_.append(std::exchange(answer_, {}));
   done_ = true;
   return {};
 }

@@ -5,7 +5,8 @@
 //   server → client   "MXCHV1\r\n", 24 bytes header, record: transcript's hash
 //
 // The transcript is all that was said before: greeting and opening as they were sent (the key left out), id, VM id, port. So
-// each side shows that it has the key, and that nobody changed what led here (no downgrade). I/O-free.
+// each side shows that it has the key, and that nobody changed what led here (no downgrade). The server answers only who has shown
+// it. I/O-free.
 #pragma once
 
 #include <functional>
@@ -61,13 +62,14 @@ class Handshake {
   std::unique_ptr<SecretStream> TakeStream(std::string& plain);
   const std::string& id() const { return id_; }
 
+  Handshake() = default;  // of no use until one of the above is assigned
+
  private:
-  Handshake() = default;
   void Begin(Secret secret);
 
   Side side_ = Side::kServer;
   TakeSecret take_;
-  std::string id_, expected_hash_, in_, out_, plain_;
+  std::string id_, expected_hash_, in_, out_, answer_, plain_;
   std::unique_ptr<SecretStream> stream_;
   bool header_taken_ = false, done_ = false;
 };

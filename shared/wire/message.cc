@@ -15,8 +15,8 @@ constexpr size_t kMostText = 64 << 10;
 constexpr size_t kMostItems = 8192;
 constexpr size_t kMostName = 256;
 
-constexpr std::string_view kOperations[] = {"facts",  "run",    "provision", "start",       "exec", "attach", "detach",
-                                            "signal", "resize", "stop",      "deprovision", "list", "inspect"};
+constexpr std::string_view kOperations[] = {"facts",  "run",    "provision", "start",       "exec", "attach",  "detach",
+                                            "signal", "resize", "stop",      "deprovision", "list", "inspect", "open"};
 constexpr std::string_view kCodes[] = {"usage", "invalid", "unsupported", "refused", "not-found", "system", "internal"};
 
 // Reads the members of one object. The first error is kept; members that nobody asks for are skipped.
@@ -59,6 +59,15 @@ class Fields {
     for (const Json& item : *found) {
       if (!item.is_string()) return Fail(name, "a list of strings");
       value.push_back(item.get<std::string>());
+    }
+  }
+  void Numbers(const char* name, std::vector<uint32_t>& value) {
+    const Json* found = Find(name);
+    if (found == nullptr) return;
+    if (!found->is_array() || found->size() > kMostItems) return Fail(name, "a list of at most 8192 numbers");
+    for (const Json& item : *found) {
+      if (!item.is_number_unsigned() || item.get<uint64_t>() > UINT32_MAX) return Fail(name, "a list of numbers");
+      value.push_back(item.get<uint32_t>());
     }
   }
   void Map(const char* name, std::map<std::string, std::string>& value) {
@@ -234,6 +243,11 @@ std::string WriteRequest(const Request& request) {
   if (request.terminal) json["terminal"] = {{"rows", request.terminal->rows}, {"columns", request.terminal->columns}};
   if (request.policy) json["policy"] = PolicyJson(*request.policy);
   if (request.exec) json["exec"] = ProgramJson(*request.exec);
+  if (request.announcement) {
+    const Announcement& coming = *request.announcement;
+    json["announcement"] = {{"id", coming.id},   {"key", coming.key}, {"transcriptHash", coming.transcript_hash},
+                            {"uid", coming.uid}, {"gid", coming.gid}, {"groups", coming.groups}};
+  }
   if (!(request.claims == Claims{})) {
     json["claims"] = {{"agent", request.claims.agent},
                       {"toolCall", request.claims.tool_call},
@@ -271,6 +285,17 @@ Result<Request> ReadRequest(std::string_view text) {
     request.policy = std::move(policy);
   ProgramPart exec;
   if (fields.Object("exec", [&](Fields& inner) { ReadProgramPart(inner, exec); })) request.exec = std::move(exec);
+  Announcement coming;
+  if (fields.Object("announcement", [&](Fields& inner) {
+        inner.Text("id", coming.id, kMostName);
+        inner.Text("key", coming.key, kMostName);
+        inner.Text("transcriptHash", coming.transcript_hash, kMostName);
+        inner.Number("uid", coming.uid);
+        inner.Number("gid", coming.gid);
+        inner.Numbers("groups", coming.groups);
+      })) {
+    request.announcement = std::move(coming);
+  }
   fields.Object("claims", [&](Fields& inner) {
     inner.Text("agent", request.claims.agent, kMostName);
     inner.Text("toolCall", request.claims.tool_call, kMostName);

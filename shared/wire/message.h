@@ -36,6 +36,7 @@ enum class Operation : uint8_t {
   kDeprovision,
   kList,
   kInspect,
+  kOpen,  // from the relay, as root: a connection that will come over hvsocket (handshake.h)
 };
 std::string_view OperationName(Operation operation);
 
@@ -81,6 +82,14 @@ struct Claims {
   bool operator==(const Claims&) const = default;
 };
 
+// A connection to come, and whose it will be. All three texts hexadecimal.
+struct Announcement {
+  std::string id, key, transcript_hash;
+  uint32_t uid = 0, gid = 0;
+  std::vector<uint32_t> groups;
+  bool operator==(const Announcement&) const = default;
+};
+
 struct Request {
   uint32_t id = 0;  // comes back in the reply
   Operation operation = Operation::kList;
@@ -91,6 +100,7 @@ struct Request {
   std::optional<TerminalSize> terminal;
   std::optional<PolicyPart> policy;
   std::optional<ProgramPart> exec;
+  std::optional<Announcement> announcement;
   Claims claims;
   bool operator==(const Request&) const = default;
 };

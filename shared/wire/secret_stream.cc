@@ -58,6 +58,22 @@ std::string RandomBytes(size_t count) {
   return bytes;
 }
 
+std::string ToHex(std::string_view bytes) {
+  std::string hex(2 * bytes.size() + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+  hex.pop_back();
+  return hex;
+}
+
+std::string FromHex(std::string_view hex, size_t size) {
+  std::string bytes(size, '\0');
+  size_t length = 0;
+  const char* end = nullptr;
+  const int failed = sodium_hex2bin(reinterpret_cast<unsigned char*>(bytes.data()), size, hex.data(), hex.size(),
+                                    nullptr, &length, &end);
+  return failed == 0 && length == size && end == hex.data() + hex.size() ? bytes : "";
+}
+
 SecretStream::SecretStream() {
   Initialise();
   state_ = std::make_unique<State>();

@@ -27,6 +27,9 @@ enum class Side : uint8_t { kClient, kServer };
 void Wipe(Key& key);
 Key NewKey();
 std::string RandomBytes(size_t count);
+std::string ToHex(std::string_view bytes);
+// Bytes of exactly `size`, or "" for anything else.
+std::string FromHex(std::string_view hex, size_t size);
 
 class SecretStream {
  public:

@@ -69,8 +69,8 @@ int BecomeUser(const Birth& birth) {
 }
 
 [[noreturn]] void Live(const Birth& birth, std::vector<sys::UniqueFd>& descriptors) {
-  sandbox::ResetSignals();
-  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);
+  sandbox::PopulateHeap();
   ::setsid();
   sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxc-session"));
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -17,12 +17,17 @@ constexpr size_t kMost = 16 << 20;
 
 }  // namespace
 
-Result<sys::UniqueFd> PackParcel(const std::vector<std::string>& parts) {
+std::string JoinParts(const std::vector<std::string>& parts) {
   std::string bytes;
   for (const std::string& part : parts) {
     const auto size = static_cast<uint32_t>(part.size());
     bytes.append(reinterpret_cast<const char*>(&size), sizeof size).append(part);
   }
+  return bytes;
+}
+
+Result<sys::UniqueFd> PackParcel(const std::vector<std::string>& parts) {
+  const std::string bytes = JoinParts(parts);
   sys::UniqueFd file(::memfd_create("mxcd", MFD_CLOEXEC));
   if (!file.valid()) return sys::SystemError("make a memory file", errno);
   for (size_t done = 0; done < bytes.size();) {

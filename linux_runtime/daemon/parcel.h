@@ -11,6 +11,8 @@
 
 namespace mxc::daemon {
 
+// As UnpackParcel reads them.
+std::string JoinParts(const std::vector<std::string>& parts);
 Result<sys::UniqueFd> PackParcel(const std::vector<std::string>& parts);
 // Errors (kInvalid): not what PackParcel made.
 Result<std::vector<std::string>> UnpackParcel(int fd);

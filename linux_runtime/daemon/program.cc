@@ -104,14 +104,18 @@ void Program::Read(Output& output) {
     output.fd.reset();
     return Settle();
   }
-  std::string_view bytes(ReadBuffer(), static_cast<size_t>(size));
-  if (keeps_) {
-    Keep(output.error, bytes);
-    Send();
-  } else if (StreamOf(output.error) != 0) {
-    client_->mux().Write(StreamOf(output.error), bytes);
-  }
+  Pass(output.error, {ReadBuffer(), static_cast<size_t>(size)});
   if (client_ != nullptr) client_->Flush();
+}
+
+// On to the client, as far as there is one; Room was looked at.
+void Program::Pass(bool error, std::string_view bytes) {
+  if (keeps_) {
+    Keep(error, bytes);
+    Send();
+  } else if (StreamOf(error) != 0) {
+    client_->mux().Write(StreamOf(error), bytes);
+  }
 }
 
 void Program::Keep(bool error, std::string_view bytes) {
@@ -262,13 +266,7 @@ void Program::Settle() {
         output->fd.reset();
         break;
       }
-      const std::string_view bytes(ReadBuffer(), static_cast<size_t>(size));
-      if (keeps_) {
-        Keep(output->error, bytes);
-        Send();
-      } else if (StreamOf(output->error) != 0) {
-        client_->mux().Write(StreamOf(output->error), bytes);
-      }
+      Pass(output->error, {ReadBuffer(), static_cast<size_t>(size)});
     }
   }
   if (client_ != nullptr && unsent_ != 0) return;

@@ -74,6 +74,7 @@ class Program {
   };
 
   void Read(Output& output);
+  void Pass(bool error, std::string_view bytes);
   void Keep(bool error, std::string_view bytes);
   void Send();
   void SendInput();

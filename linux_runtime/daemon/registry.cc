@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,15 +107,12 @@ Result<void> Registry::Add(const Record& record) {
 
 Result<void> Registry::Write(const Record& record) {
   const std::string path = record.id + "/session", fresh = record.id + "/session.new";
-  const sys::UniqueFd parcel = MXC_TRY(PackParcel(Parts(record)));
-  sys::UniqueFd file(sys::OpenAt(sessions_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  const std::string bytes = JoinParts(Parts(record));
+  const sys::UniqueFd file(
+      sys::OpenAt(sessions_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
   if (!file.valid()) return sys::SystemError("write " + folder_ + "/sessions/" + fresh, errno);
-  struct stat size {};
-  (void)sys::Fstat(parcel.get(), &size);
-  off_t at = 0;
-  while (at < size.st_size) {
-    const ssize_t sent = ::sendfile(file.get(), parcel.get(), &at, static_cast<size_t>(size.st_size - at));
-    if (sent <= 0) return sys::SystemError("write " + folder_ + "/sessions/" + fresh, errno);
+  if (const long size = sys::Write(file.get(), bytes.data(), bytes.size()); size != static_cast<long>(bytes.size())) {
+    return sys::SystemError("write " + folder_ + "/sessions/" + fresh, size < 0 ? static_cast<int>(-size) : ENOSPC);
   }
   if (::renameat(sessions_.get(), fresh.c_str(), sessions_.get(), path.c_str()) != 0) {
     return sys::SystemError("write " + folder_ + "/sessions/" + path, errno);

@@ -179,7 +179,9 @@ void Session::RunSandbox(const Admitted& admitted) {
   const char* runtime = ::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr) options.runtime_directory = runtime;
   options.cache_directory = cli::FilterCacheFolder();
-  options.describe = true;
+  // The audit counts what was refused, which the network knows only when it is asked to describe itself.
+  options.describe = start_.request.policy->report || !admitted.extension.network.empty() ||
+                     !admitted.extension.names.empty() || !admitted.extension.ports.empty();
   options.serve = [this](const run::Serving& serving) { Begin(serving); };
   options.on_started = [this] { OnReady(); };
   options.on_program = [this](const sandbox::StatusRecord& record) { OnRecord(record); };

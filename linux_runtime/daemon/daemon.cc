@@ -171,7 +171,12 @@ Result<void> Daemon::ListenForHost() {
         AuditRefusal({0, static_cast<uid_t>(-1), 0, {}}, nullptr, error);
       });
   uint32_t port = options_.vsock_port;
-  if (port != 0) MXC_TRY(host_listener_->ListenOnVsock(port));
+  if (port != 0) {
+    Result<void> listening = host_listener_->ListenOnVsock(port);
+    // A kernel without vsock has no host to listen for; a port that is taken is somebody in the way.
+    if (!listening.ok() && listening.error().system_errno() != EAFNOSUPPORT) return listening;
+    if (!listening.ok()) port = 0;
+  }
   if (options_.loopback_port) port = MXC_TRY(host_listener_->ListenOnLoopback(*options_.loopback_port));
   // Where the relay reads it.
   const std::string path = options_.folder + "/port", text = std::to_string(port);

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import compat  # noqa: E402
 import containers  # noqa: E402
 import jobs  # noqa: E402
+import daemon  # noqa: E402
 import network  # noqa: E402
 import starts  # noqa: E402
 
@@ -56,7 +57,7 @@ def options():
     parser.add_argument("--runtime", help="the mxc-runtime to measure; as root only")
     parser.add_argument("--programs", default=os.path.dirname(os.path.abspath(__file__)), help="folder with floor, true, …")
     parser.add_argument("--rounds", type=int, default=200, help="starts of each program (200)")
-    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory, network, compat")
+    parser.add_argument("--only", default="", help="comma-separated: starts, containers, translate, seccomp, numpy, many, memory, network, compat, daemon")
     parser.add_argument("--library", help="folder of the libmxc_ffi.so to measure; lxc-exec lies beside mxc")
     parser.add_argument("--sdks", help="folder with Microsoft's SDKs and Node")
     parser.add_argument("--against", help="a second mxc, measured beside the first as mxc-old")
@@ -131,6 +132,16 @@ def measure(arguments, work, budgets, figures):
         budgets.at_least("connections to a name at once", figures["network"]["connections"], 5000)
         budgets.at_most("memory of the gateway with these, MiB", figures["network"]["gateway_mib"], 100.0)
         budgets.at_most("a refused connect's answer, ms", figures["network"]["refused_ms"], 1.0)
+    mxcd = os.path.join(os.path.dirname(os.path.realpath(arguments.mxc)), "mxcd")
+    if part("daemon") and os.getuid() == 0 and os.path.exists(mxcd):
+        result = figures["daemon"] = daemon.measure(arguments.mxc, mxcd, min(arguments.rounds, 60))
+        print(f"\nThrough mxcd: {result}")
+        budgets.at_most("run through mxcd to a direct one", result["run_to_direct"], 1.3)
+        budgets.at_most("exec in a session to fork, exec and a round trip", result["exec_to_floor"], 1.3)
+        budgets.at_least("stream over the wire to a plain unix socket", result["stream_to_socket"], 0.7)
+        budgets.at_least("fairness of 20 writers at once (Jain)", result["jain_index"], 0.95)
+        budgets.at_most("mxcd with 1,000 idle sessions, MiB", result["mxcd_mib_with_1000"], 30.0)
+        budgets.at_most("a session's supervisor, KiB of its own", result["supervisor_kib"], 300.0)
     if part("compat") and arguments.library:
         result = figures["compat"] = compat.measure(arguments, work)
         if "error" in result:

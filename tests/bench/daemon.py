@@ -6,6 +6,7 @@ daemon.py MXC MXCD [ROUNDS [SESSIONS]] prints the figures as JSON.
 
 import json
 import os
+import selectors
 import socket
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ import time
 
 from timing import interleaved
 
-BLOCK = 64 << 20
+BLOCK = 512 << 20
 
 
 class Mxcd:
@@ -67,7 +68,6 @@ def share(mxcd, name, writers=20, seconds=2):
     """Jain's index of what so many programs of one session got out at the same time."""
     running = [subprocess.Popen([mxcd.mxc, "exec", name, "--", "sh", "-c", "exec yes"], stdout=subprocess.PIPE, env=mxcd.environment) for _ in range(writers)]
     counts = [0] * writers
-    import selectors
     chosen = selectors.DefaultSelector()
     for number, one in enumerate(running):
         os.set_blocking(one.stdout.fileno(), False)
@@ -84,51 +84,47 @@ def share(mxcd, name, writers=20, seconds=2):
     return sum(counts) ** 2 / (writers * sum(count * count for count in counts))
 
 
-def main():
-    mxc, mxcd_path = sys.argv[1:3]
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 40
-    sessions = int(sys.argv[4]) if len(sys.argv) > 4 else 30
+def measure(mxc, mxcd_path, rounds=40, sessions=30):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         mxcd = Mxcd(mxc, mxcd_path, folder, sessions)
         try:
-            name = mxcd.session()
-            times = interleaved(
-                {
-                    "direct": [mxc, "run", "--", "/bin/true"],
-                    "daemon": [mxc, "run", "--daemon", "--", "/bin/true"],
-                    "exec": [mxc, "exec", name, "--", "/bin/true"],
-                    "true": ["/bin/true"],
-                    "list": [mxc, "list"],
-                },
-                rounds, mxcd.environment,
-            )
-            median = {kind: statistics.median(values) for kind, values in times.items()}
-            big = os.path.join(folder, "big")
-            with open(big, "wb") as file:
-                file.write(os.urandom(1 << 20) * (BLOCK >> 20))
-            speeds = {"wire": [], "socket": []}
-            for _ in range(5):
-                speeds["wire"].append(drain([mxc, "exec", name, "--", "head", "-c", str(BLOCK), "/dev/zero"], mxcd.environment))
-                speeds["socket"].append(drain(["head", "-c", str(BLOCK), "/dev/zero"], through_socket=True))
-            fair = share(mxcd, name)
-            before = private_dirty(mxcd.process.pid)
-            names = [mxcd.session() for _ in range(sessions)]
-            supervisors = [json.loads(mxcd.ask("inspect", one))["supervisor"] for one in names]
-            figures = {
-                "run_to_direct": round(median["daemon"] / median["direct"], 3),
-                "exec_to_floor": round(median["exec"] / (median["true"] + median["list"]), 3),
-                "stream_to_socket": round(statistics.median(speeds["socket"]) / statistics.median(speeds["wire"]), 3),
-                "jain_index": round(fair, 4),
-                "mxcd_kib": private_dirty(mxcd.process.pid),
-                "mxcd_kib_a_session": round((private_dirty(mxcd.process.pid) - before) / sessions, 2),
-                "supervisor_kib": statistics.median(private_dirty(pid) for pid in supervisors),
-                "medians_ms": {kind: round(value, 3) for kind, value in median.items()},
-            }
+            return figures(mxcd, folder, rounds, sessions)
         finally:
             mxcd.close()
-    print(json.dumps(figures, indent=2))
+
+
+def figures(mxcd, folder, rounds, sessions):
+    mxc, name = mxcd.mxc, mxcd.session()
+    times = interleaved(
+        {
+            "direct": [mxc, "run", "--", "/bin/true"],
+            "daemon": [mxc, "run", "--daemon", "--", "/bin/true"],
+            "exec": [mxc, "exec", name, "--", "/bin/true"],
+            "true": ["/bin/true"],
+            "list": [mxc, "list"],
+        },
+        rounds, mxcd.environment,
+    )
+    median = {kind: statistics.median(values) for kind, values in times.items()}
+    speeds = {"wire": [], "socket": []}
+    for _ in range(5):
+        speeds["wire"].append(drain([mxc, "exec", name, "--", "head", "-c", str(BLOCK), "/dev/zero"], mxcd.environment))
+        speeds["socket"].append(drain(["head", "-c", str(BLOCK), "/dev/zero"], through_socket=True))
+    fair = share(mxcd, name)
+    before = private_dirty(mxcd.process.pid)
+    supervisors = [json.loads(mxcd.ask("inspect", mxcd.session()))["supervisor"] for _ in range(sessions)]
+    after = private_dirty(mxcd.process.pid)
+    return {
+        "run_to_direct": round(median["daemon"] / median["direct"], 3),
+        "exec_to_floor": round(median["exec"] / (median["true"] + median["list"]), 3),
+        "stream_to_socket": round(statistics.median(speeds["socket"]) / statistics.median(speeds["wire"]), 3),
+        "jain_index": round(fair, 4),
+        "mxcd_mib_with_1000": round((after + (1000 - sessions) * (after - before) / sessions) / 1024, 2),
+        "supervisor_kib": statistics.median(private_dirty(pid) for pid in supervisors),
+        "medians_ms": {kind: round(value, 3) for kind, value in median.items()},
+    }
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(*sys.argv[1:3], *(int(number) for number in sys.argv[3:])), indent=2))

@@ -18,6 +18,8 @@ MXC_PROGRAMS='
 MXC_FILES='
 include/mxc.h                        include/mxc.h
 linux_runtime/compat/python/mxc.py   lib/mxc/mxc.py
+linux_runtime/daemon/systemd/mxcd.service   lib/systemd/system/mxcd.service
+linux_runtime/daemon/systemd/mxcd.socket    lib/systemd/system/mxcd.socket
 '
 
 # Prints the lines for one platform whose target exists in this tree.

@@ -96,7 +96,8 @@ class Connection : private wire::Receiver {
   supervise::Loop::TimerId timer_ = 0;
   uint64_t frames_seen_ = 0;
   int silent_periods_ = 0;
-  bool output_broken_ = false, watching_output_ = false, finishing_ = false, said_bye_ = false, heard_bye_ = false, closed_ = false;
+  bool output_broken_ = false, watching_output_ = false, finishing_ = false, said_bye_ = false, heard_bye_ = false,
+       closed_ = false;
 };
 
 }  // namespace mxc::transport

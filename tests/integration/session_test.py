@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Sessions: their life, their programs and clients, and what happens when a party dies or stands still."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from harness import case, check, contains, equal, eventually, main, processes_below, program
+from mxcd import Mxcd
+
+
+@case
+def a_session_from_its_beginning_to_its_end(box):
+    with Mxcd(box) as mxcd:
+        policy = box.policy(rw=[box.work])
+        name = mxcd.mxc("provision", "--policy", box.policy_file(policy), "--name", "job").expect().text.strip()
+        contains(mxcd.mxc("exec", name, "--", "true").expect(125).err, f"mxc start {name}", "stderr")
+        contains(mxcd.mxc("list").expect().text, "provisioned", "list")
+        mxcd.mxc("start", name).expect()
+        contains(mxcd.mxc("start", name).expect(125).err, "running already", "stderr")
+        mxcd.mxc("exec", name, "--", "sh", "-c", "echo here > /tmp/shared").expect()
+        equal(mxcd.mxc("exec", name, "--", "cat", "/tmp/shared").expect().text, "here\n", "what another program left")
+        ended = mxcd.mxc("exec", "--env", "COLOUR=red=blue", "--cwd", "/tmp", name, "--", "sh", "-c", "pwd; echo $COLOUR; exit 5").expect(5)
+        equal(ended.text, "/tmp\nred=blue\n", "stdout")
+        contains(mxcd.mxc("exec", "--cwd", "/nowhere", name, "--", "true").expect(125).err, "/nowhere", "stderr")
+        contains(mxcd.mxc("exec", name, "--", "no-such-program").expect(127).err, "no-such-program", "stderr")
+        mxcd.mxc("exec", "--timeout", "200", name, "--", "sleep", "60").expect(124)
+        equal(mxcd.mxc("exec", name, "--", "cat", input=b"x" * 500_000).expect().out, b"x" * 500_000, "what went through")
+        many = [mxcd.begin("exec", name, "--", "sh", "-c", f"sleep 0.3; echo {i}") for i in range(20)]
+        equal([one.communicate(timeout=20)[0] for one in many], [f"{i}\n".encode() for i in range(20)], "side by side")
+        found = json.loads(mxcd.mxc("inspect", name).expect().out)
+        equal((found["state"], found["name"]), ("running", "job"), "inspect")
+        mxcd.mxc("stop", name).expect()
+        contains(mxcd.mxc("list").expect().text, "stopped", "list")
+        mxcd.mxc("start", name).expect()
+        contains(mxcd.mxc("exec", name, "--", "cat", "/tmp/shared").err, "No such file", "a new sandbox")
+        mxcd.mxc("deprovision", name).expect()
+        contains(mxcd.mxc("inspect", name).expect(125).err, "no session", "stderr")
+
+
+@case
+def a_provisioned_policy_was_checked(box):
+    with Mxcd(box) as mxcd:
+        bad = mxcd.mxc("provision", "--policy", box.policy_file(box.policy(ro=[box.path("missing")]))).expect(125)
+        contains(bad.err, "missing", "stderr")
+        equal(json.loads(mxcd.mxc("list", "--json").expect().out), [], "sessions")
+
+
+@case
+def programs_go_on_without_a_client(box):
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        number = mxcd.mxc("exec", "-d", name, "--", "sh", "-c", "echo first; echo second >&2; read x; echo $x").expect().text.strip()
+        time.sleep(0.2)
+        ended = mxcd.mxc("attach", name, number, input=b"typed\n").expect()
+        equal((ended.text, ended.raw_err), ("first\ntyped\n", b"second\n"), "streams of a program attached to later")
+        # Once more, after its end: what it said is still there.
+        equal(mxcd.mxc("attach", name, number).expect().text, "first\ntyped\n", "again")
+        # A client that dies leaves its program.
+        started = mxcd.begin("exec", name, "--", "sh", "-c", "echo one; sleep 0.5; echo two", stdin=subprocess.PIPE)
+        equal(started.stdout.readline(), b"one\n", "first line")
+        started.kill()
+        started.communicate()
+        equal(mxcd.mxc("attach", name).expect().text, "one\ntwo\n", "after the client's death")
+        # A second client takes over; the first one is told.
+        first = mxcd.begin("exec", name, "--", "sh", "-c", "echo begun; read x; echo end", stdin=subprocess.PIPE)
+        equal(first.stdout.readline(), b"begun\n", "first line")
+        second = mxcd.mxc("attach", name, input=b"go\n").expect()
+        equal(second.text, "begun\nend\n", "what the second client sees")
+        contains(first.communicate()[1].decode(), "another client", "what the first one is told")
+
+
+@case
+def what_nobody_reads_is_bounded(box):
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        number = mxcd.mxc("exec", "-d", name, "--", "sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x; echo; echo last").expect().text.strip()
+        check(eventually(lambda: json.loads(mxcd.mxc("inspect", name).out)["programs"][0]["state"] == "ended", 20), "it stands still")
+        ended = mxcd.mxc("attach", name, number).expect()
+        check(ended.out.endswith(b"x\nlast\n") and 100_000 < len(ended.out) < 400_000, f"{len(ended.out)} bytes are kept")
+
+
+@case
+def a_client_that_stands_still_holds_up_only_its_program(box):
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        stalled = mxcd.begin("exec", name, "--", "sh", "-c", "echo still >&2; yes")
+        equal(stalled.stderr.readline(), b"still\n", "stderr, while stdout stands")
+        time.sleep(0.5)
+        pid = json.loads(mxcd.mxc("inspect", name).expect().out)["supervisor"]
+
+        def memory():
+            with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+                return int(file.read().split()[1]) * 4096
+
+        before = memory()
+        for _ in range(5):
+            begin = time.monotonic()
+            mxcd.mxc("exec", name, "--", "true").expect()
+            check(time.monotonic() - begin < 2, "another program waited")
+        stalled.send_signal(signal.SIGTERM)
+        check(memory() - before < 4 << 20, f"the supervisor grew by {memory() - before} bytes")
+        stalled.stdout.close()
+        stalled.wait(20)
+        stalled.stderr.close()
+
+
+@case
+def sessions_outlive_mxcd(box):
+    with Mxcd(box) as mxcd:
+        name = mxcd.mxc("provision").expect().text.strip()
+        mxcd.mxc("start", name).expect()
+        mxcd.mxc("exec", name, "--", "sh", "-c", "echo here > /tmp/shared").expect()
+        running = mxcd.begin("exec", name, "--", "sh", "-c", "echo a; read x; echo b", stdin=subprocess.PIPE)
+        equal(running.stdout.readline(), b"a\n", "first line")
+        stopped = mxcd.mxc("provision").expect().text.strip()
+        mxcd.kill()
+        contains(mxcd.mxc("list").expect(125).err, "mxcd", "stderr")
+        mxcd.start()
+        states = {one["session"]: one["state"] for one in json.loads(mxcd.mxc("list", "--json").expect().out)}
+        check(eventually(lambda: mxcd.mxc("exec", name, "--", "true").code == 0, 5), "the session was not found again")
+        equal(states[stopped], "provisioned", "the other session")
+        equal(mxcd.mxc("exec", name, "--", "cat", "/tmp/shared").expect().text, "here\n", "its files")
+        equal(running.communicate(b"go\n", timeout=20)[0], b"b\n", "a program with its client, all the while")
+        mxcd.kill()
+        # Whose supervisor dies while mxcd is away is stopped afterwards.
+        for pid, process in processes_below(os.getpid()).items():
+            if process == "mxc-session":
+                os.kill(pid, signal.SIGKILL)
+        mxcd.start()
+        states = {one["session"]: one["state"] for one in json.loads(mxcd.mxc("list", "--json").expect().out)}
+        equal(states, {name: "stopped", stopped: "provisioned"}, "states")
+        for one in states:
+            mxcd.mxc("deprovision", one).expect()
+
+
+@case
+def a_supervisor_that_dies_takes_its_sandbox_along(box):
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        started = mxcd.begin("exec", name, "--", "sh", "-c", "echo ready; sleep 1000")
+        equal(started.stdout.readline(), b"ready\n", "first line")
+        os.kill(json.loads(mxcd.mxc("inspect", name).expect().out)["supervisor"], signal.SIGKILL)
+        _, err = started.communicate(timeout=20)
+        equal(started.returncode, 125, "the client's status")
+        contains(err.decode(), "connection", "stderr")
+        check(eventually(lambda: "sleep" not in processes_below(os.getpid()).values(), 5), "the program still runs")
+        check(eventually(lambda: "stopped" in mxcd.mxc("list").text, 5), "mxcd doesn't know")
+
+
+@case(callers=("rootless",))
+def others_sessions_are_not_there(box):
+    if os.getuid() != 0:
+        return
+    with Mxcd(box) as mxcd:
+        theirs = mxcd.mxc("provision", as_root=True).expect().text.strip()
+        equal(json.loads(mxcd.mxc("list", "--json").expect().out), [], "list")
+        for command in (["start", theirs], ["stop", theirs], ["deprovision", theirs], ["inspect", theirs], ["exec", theirs, "--", "true"]):
+            contains(mxcd.mxc(*command).expect(125).err, "no session", " ".join(command))
+        with mxcd.session() as mine:
+            equal([one["session"] for one in json.loads(mxcd.mxc("list", "--json").expect().out)], [mine], "list")
+
+
+@case
+def so_many_sandboxes_and_no_more(box):
+    with Mxcd(box, "--most-sessions", "3") as mxcd:
+        names = [mxcd.mxc("provision").expect().text.strip() for _ in range(3)]
+        contains(mxcd.mxc("provision").expect(125).err, "as many as mxcd allows", "stderr")
+        contains(mxcd.run("true").expect(125).err, "as many as mxcd allows", "stderr")
+        mxcd.mxc("deprovision", names[0]).expect()
+        mxcd.run("true").expect()
+
+
+@case
+def a_session_ends_when_nobody_wants_it(box):
+    with Mxcd(box) as mxcd:
+        idle = mxcd.mxc("provision", "--idle-timeout", "1").expect().text.strip()
+        short = mxcd.mxc("provision", "--lifetime", "2").expect().text.strip()
+        for name in (idle, short):
+            mxcd.mxc("start", name).expect()
+        busy = mxcd.begin("exec", idle, "--", "sleep", "1.6")
+        killed = mxcd.begin("exec", short, "--", "sleep", "60")
+        equal(busy.wait(20), 0, "a program that runs longer than the idle time")
+        check(killed.wait(20) != 0, "a program outlived its session")
+        for one in (busy, killed):
+            one.communicate()
+        check(eventually(lambda: mxcd.mxc("list").text.count("stopped") == 2, 5), mxcd.mxc("list").text)
+
+
+if __name__ == "__main__":
+    main()

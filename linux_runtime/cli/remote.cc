@@ -163,10 +163,10 @@ Result<void> Remote::OpenTerminal() {
 
 void Remote::OpenStreams() {
   wire::Multiplexer& mux = connection_.mux();
-  mux.OpenWriter(request_.streams.input);
+  if (request_.streams.input != 0) mux.OpenWriter(request_.streams.input);
   mux.OpenReader(request_.streams.output);
   mux.OpenReader(request_.streams.error);
-  input_open_ = true;
+  input_open_ = request_.streams.input != 0;
   for (const int fd : {1, 2}) {
     if ((terminals_ >> fd & 1) != 0) continue;
     const uint32_t stream = fd == 1 ? request_.streams.output : request_.streams.error;

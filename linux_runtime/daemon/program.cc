@@ -165,6 +165,14 @@ void Program::SetClient(transport::Connection* client, const wire::StreamNumbers
   OnProgress();
 }
 
+std::unique_ptr<Program> Program::Copy() const {
+  auto copy = std::make_unique<Program>(id_, false, true);
+  copy->kept_ = kept_;
+  copy->kept_bytes_ = kept_bytes_;
+  copy->end_.emplace();
+  return copy;
+}
+
 void Program::OnProgress() {
   Send();
   if (loop_ != nullptr) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "linux_runtime/sandbox/status.h"
@@ -44,6 +45,8 @@ class Program {
   void OnProgress();                    // the client may have room
   void Resize(const wire::TerminalSize& size);
 
+  // What it has said so far, as a program that is over: a client that is set gets it all, then on_drained is called.
+  std::unique_ptr<Program> Copy() const;
   // The program is over: what is still in its pipes is read as far as it can be without waiting for somebody else who holds
   // them; on_drained follows once the client has all of it.
   void Ended(const sandbox::StatusRecord& record);

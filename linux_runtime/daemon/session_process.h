@@ -50,6 +50,7 @@ class Session {
   void Forget(Client* client);
   Result<void> Handle(Client& client, const wire::Request& request);
   Result<uint32_t> Execute(Client* client, const wire::Request& request, const sandbox::WantedProgram& wanted);
+  Result<void> SendLogs(Client& client, const wire::Request& request);
   Result<void> AttachTo(Client& client, const wire::Request& request);
   bool OpenStreams(Client& client, Program& program, const wire::StreamNumbers& streams);
   Program* Find(uint32_t id);
@@ -72,6 +73,7 @@ class Session {
   bool ready_ = false, stopping_ = false, over_ = false;
   std::list<Client> clients_;
   std::vector<std::unique_ptr<Program>> programs_;
+  std::list<std::unique_ptr<Program>> readings_;  // copies for kLogs, until their clients have them
   uint32_t last_program_ = 0;
   sys::UniqueFd control_;  // to mxcd
   supervise::Loop::TimerId idle_timer_ = 0;

@@ -52,6 +52,11 @@ Client& Session::AddClient(std::unique_ptr<transport::Connection> connection) {
             for (const auto& program : programs_) {
               if (program->client() == self->connection.get()) program->OnProgress();
             }
+            // One that is done is gone afterwards.
+            for (auto reading = readings_.begin(); reading != readings_.end();) {
+              Program& program = **reading++;
+              if (program.client() == self->connection.get()) program.OnProgress();
+            }
           },
       .on_closed = [this, self](const std::optional<Error>&) { Forget(self); },
   });
@@ -64,6 +69,7 @@ void Session::Forget(Client* client) {
     program->SetClient(nullptr, {});
     if (one_shot() && supervisor_ != nullptr && !over_) supervisor_->Kill("its client is gone");
   }
+  readings_.remove_if([&](const auto& one) { return one->client() == client->connection.get(); });
   // The connection is still on the stack: it goes once the loop is back.
   auto taken = std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) { return &one == client; });
   auto kept = std::make_shared<std::list<Client>>();
@@ -183,6 +189,46 @@ Result<void> Session::AttachTo(Client& client, const wire::Request& request) {
   return {};
 }
 
+Result<void> Session::SendLogs(Client& client, const wire::Request& request) {
+  Program* program = Find(request.program);
+  if (program == nullptr && request.program == 0 && !programs_.empty()) program = programs_.back().get();
+  if (program == nullptr) {
+    return Error(Code::kNotFound, "no program of this session has the number " + std::to_string(request.program));
+  }
+  wire::Reply reply = ReplyTo(request);
+  reply.session = start_.id;
+  reply.program = program->id();
+  client.connection->mux().SendMessage(wire::WriteReply(reply));
+  wire::Exited exited;
+  exited.program = program->id();
+  exited.exit_code = 0;
+  exited.how = program->end() ? "ended" : "running";
+  if (program->lost() != 0) {
+    exited.warnings.push_back(std::to_string(program->lost()) +
+                              " bytes before these were dropped while nobody was attached");
+  }
+  Program& reading = *readings_.emplace_back(program->Copy());
+  Client* const reader = &client;
+  reading.on_drained = [this, reader, &reading, exited] {
+    reader->connection->mux().SendMessage(wire::WriteExited(exited));
+    reader->connection->Flush();
+    for (auto stream = reader->streams.begin(); stream != reader->streams.end();) {
+      stream = stream->second == &reading ? reader->streams.erase(stream) : std::next(stream);
+    }
+    // This is one of its functions: it goes once the loop is back.
+    const auto found =
+        std::find_if(readings_.begin(), readings_.end(), [&](const auto& one) { return one.get() == &reading; });
+    auto done = std::make_shared<std::list<std::unique_ptr<Program>>>();
+    done->splice(done->begin(), readings_, found);
+    if (loop_ != nullptr) loop_->After(std::chrono::milliseconds(0), [done] { done->clear(); });
+  };
+  if (!OpenStreams(client, reading, {0, request.streams.output, request.streams.error})) {
+    readings_.pop_back();
+    return Error(Code::kInvalid, "request/streams: numbers have to rise from stream to stream");
+  }
+  return {};
+}
+
 Result<void> Session::Handle(Client& client, const wire::Request& request) {
   wire::Reply reply = ReplyTo(request);
   reply.session = start_.id;
@@ -208,6 +254,8 @@ Result<void> Session::Handle(Client& client, const wire::Request& request) {
     }
     case wire::Operation::kAttach:
       return AttachTo(client, request);
+    case wire::Operation::kLogs:
+      return SendLogs(client, request);
     case wire::Operation::kDetach: {
       Program* program = Find(request.program);
       if (program == nullptr || program->client() != client.connection.get())

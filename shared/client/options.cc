@@ -64,6 +64,9 @@ void DefineSessions(CLI::App& app, Options& options) {
   AddSessionCommand(app, Command::kAttach, "attach", "take over the streams of a session's program", options)
       ->add_option("program", options.program, "its number; without one, the last")
       ->type_name("NUMBER");
+  AddSessionCommand(app, Command::kLogs, "logs", "print what a session's program has said so far", options)
+      ->add_option("program", options.program, "its number; without one, the last")
+      ->type_name("NUMBER");
   AddSessionCommand(app, Command::kStop, "stop", "end a session's programs and its sandbox", options);
   AddSessionCommand(app, Command::kDeprovision, "deprovision", "stop a session and forget it", options);
   AddCommand(app, Command::kList, "list", "list the sessions", options)->add_flag("--json", options.json, "as JSON");

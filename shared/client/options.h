@@ -28,6 +28,7 @@ enum class Command : uint8_t {
   kDeprovision,
   kList,
   kInspect,
+  kLogs,
 };
 enum class Color : uint8_t { kAuto, kAlways, kNever };
 

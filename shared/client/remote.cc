@@ -27,6 +27,8 @@ wire::Operation OperationOf(Command command) {
       return wire::Operation::kList;
     case Command::kInspect:
       return wire::Operation::kInspect;
+    case Command::kLogs:
+      return wire::Operation::kLogs;
     default:
       return wire::Operation::kRun;
   }
@@ -81,6 +83,7 @@ bool IsRemote(const Options& options) {
     case Command::kDeprovision:
     case Command::kList:
     case Command::kInspect:
+    case Command::kLogs:
       return true;
     default:
       return options.command == Command::kRun && options.daemon;
@@ -112,6 +115,8 @@ Result<wire::Request> RemoteRequest(const Options& options, Host& host, const Re
   if (streams) {
     request.streams = kRemoteStreams;
     request.terminal = terminal;
+  } else if (request.operation == wire::Operation::kLogs) {
+    request.streams = {0, kRemoteStreams.output, kRemoteStreams.error};
   }
   return request;
 }

@@ -36,6 +36,7 @@ enum class Operation : uint8_t {
   kDeprovision,
   kList,
   kInspect,
+  kLogs,  // what a program has said so far, once more
   kOpen,  // from the relay, as root: a connection that will come over hvsocket (handshake.h)
 };
 std::string_view OperationName(Operation operation);

@@ -57,6 +57,8 @@ def programs_go_on_without_a_client(box):
         equal((ended.text, ended.raw_err), ("first\ntyped\n", b"second\n"), "streams of a program attached to later")
         # Once more, after its end: what it said is still there.
         equal(mxcd.mxc("attach", name, number).expect().text, "first\ntyped\n", "again")
+        logs = mxcd.mxc("logs", name, number).expect()
+        equal((logs.text, logs.raw_err), ("first\ntyped\n", b"second\n"), "logs")
         # A client that dies leaves its program.
         started = mxcd.begin("exec", name, "--", "sh", "-c", "echo one; sleep 0.5; echo two", stdin=subprocess.PIPE)
         equal(started.stdout.readline(), b"one\n", "first line")
@@ -77,6 +79,7 @@ def what_nobody_reads_is_bounded(box):
         number = mxcd.mxc("exec", "-d", name, "--", "sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x; echo; echo last").expect().text.strip()
         check(eventually(lambda: json.loads(mxcd.mxc("inspect", name).out)["programs"][0]["state"] == "ended", 20), "it stands still")
         ended = mxcd.mxc("attach", name, number).expect()
+        equal(mxcd.mxc("logs", name).expect().out, ended.out, "logs")
         check(ended.out.endswith(b"x\nlast\n") and 100_000 < len(ended.out) < 400_000, f"{len(ended.out)} bytes are kept")
 
 

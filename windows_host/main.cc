@@ -1,4 +1,4 @@
-// mxc.exe: the commands that only look, on Windows.
+// mxc.exe: the commands that only look, on Windows, and those that go through mxcd in a WSL distribution.
 #include <windows.h>
 
 #include <string>
@@ -7,7 +7,9 @@
 #include "shared/base/style.h"
 #include "shared/client/commands.h"
 #include "shared/client/options.h"
+#include "shared/client/remote.h"
 #include "windows_host/console.h"
+#include "windows_host/remote.h"
 #include "windows_host/wide_text.h"
 #include "windows_host/windows_host.h"
 
@@ -51,10 +53,8 @@ Result<std::string> Look(const client::Options& options, client::Host& host) {
       return client::RunProfilesCommand(options, host);
     case client::Command::kVersion:
       return client::VersionText(kProgram);
-    case client::Command::kRun:
-    case client::Command::kPlan:
-    case client::Command::kDoctor:
-      break;  // not offered
+    default:
+      break;  // through mxcd, or not offered
   }
   return Error(Code::kInternal, "a command that mxc.exe doesn't have was parsed");
 }
@@ -74,7 +74,8 @@ int Main(int argc, wchar_t** argv) {
   for (std::string& argument : *arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
 
-  client::Parsed parsed = client::ParseCommandLine(argc, pointers.data(), {.run = false, .program = kProgram});
+  client::Parsed parsed = client::ParseCommandLine(
+      argc, pointers.data(), {.run = false, .sessions = true, .distributions = true, .program = kProgram});
   if (!parsed.options) {
     bool help = parsed.exit_code == 0;
     Output output(help ? Output::Stream::kOut : Output::Stream::kError);
@@ -82,6 +83,13 @@ int Main(int argc, wchar_t** argv) {
     return parsed.exit_code;
   }
   WindowsHost host;
+  if (client::IsRemote(*parsed.options)) {
+    Result<RemoteEnd> end = RemoteCommand(*parsed.options, host);
+    if (!end.ok()) return PrintError(end.error(), parsed.options->color);
+    if (!end->text.empty()) Output(Output::Stream::kOut).Write(end->text);
+    if (end->error) PrintError(*end->error, parsed.options->color);
+    return end->exit_code;
+  }
   Result<std::string> text = Look(*parsed.options, host);
   if (!text.ok()) return PrintError(text.error(), parsed.options->color);
   Output output(Output::Stream::kOut);

@@ -99,6 +99,17 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
     AddPolicyOptions(plan, options);
     plan->add_option("--spec", options.spec, "OCI spec instead of a policy")->type_name("FILE");
   }
+  if (offer.distributions) {
+    app.add_option("--distribution", options.distribution, "of WSL; without it, the default one")->type_name("NAME");
+    app.add_option("--user", options.user, "account in the distribution; without it, its default user")
+        ->type_name("NAME");
+    CLI::App* run = AddCommand(app, Command::kRun, "run", "run a program under a policy, in the distribution", options);
+    run->add_option("-p,--policy", options.policy, "MXC policy, JSON or YAML; - is standard input")->type_name("FILE");
+    run->add_option("--profile", options.profile, "profile that gives the defaults")->type_name("NAME");
+    run->add_option("--name", options.name, "label of this run")->type_name("NAME");
+    AddClaims(run, options);
+    options.daemon = true;
+  }
   if (offer.sessions) DefineSessions(app, options);
   AddPolicyOptions(AddCommand(app, Command::kSpec, "spec", "print the policy as an OCI runtime spec", options),
                    options);

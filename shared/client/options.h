@@ -56,14 +56,16 @@ struct Options {
   bool detach = false;                          // exec: don't wait for it
   uint32_t timeout_ms = 0;                      // exec; 0: none
   uint32_t idle_timeout_s = 0, lifetime_s = 0;  // provision; 0: none
+  std::string distribution, user;               // of WSL, on Windows; "": the default ones
   std::string agent, tool_call;                 // who asks, as he says: for the audit
 };
 
 // What this build of the program can do; the rest is not offered.
 struct Offer {
-  bool run = false;       // run, plan, doctor: Linux only
-  bool sessions = false;  // run --daemon and the commands of sessions
-  std::string program;    // "mxc"
+  bool run = false;            // run, plan, doctor: Linux only
+  bool sessions = false;       // run --daemon and the commands of sessions
+  bool distributions = false;  // mxcd is in a distribution of WSL: everything goes through it
+  std::string program;         // "mxc"
 };
 
 struct Parsed {

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""mxc.exe under Wine → a stand-in for wsl.exe → mxc-relay → mxcd → a sandbox, and back.
+
+PROGRAM MXC MXCD MXC_RELAY WINE_RUN [PATTERN], with $MXC_EXE and $FAKE_WSL. Output: `PASS: CASE`, `FAIL: CASE: why` or `SKIP: why`.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+IN_NAMESPACE = "MXC_JOINT_IN_NAMESPACE"
+_cases = []
+
+
+def case(function):
+    _cases.append(function)
+    return function
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.1500}, wanted {wanted!r:.1500}")
+
+
+def contains(text, part, what):
+    if part not in text:
+        raise AssertionError(f"{what} lacks {part!r}: {text!r:.1500}")
+
+
+def flat(data):
+    return " ".join(data.decode(errors="replace").split())
+
+
+class World:
+    """An mxcd of root's, the two Windows programs in a folder, and what listens in the place of a distribution."""
+
+    def __init__(self, mxc, mxcd, relay, wine, exe, fake):
+        self.mxc, self.relay, self.wine = mxc, relay, wine
+        self.base = tempfile.mkdtemp(prefix="mxc-remote-", dir="/var/tmp")
+        os.chmod(self.base, 0o755)
+        self.exe = shutil.copyfile(exe, os.path.join(self.base, "mxc.exe"))
+        self.fake = shutil.copyfile(fake, os.path.join(self.base, "fake_wsl.exe"))
+        self.folder = os.path.join(self.base, "mxcd")
+        os.mkdir(self.folder, 0o755)
+        self.mxcd = subprocess.Popen([mxcd, "--folder", self.folder], stderr=subprocess.PIPE)
+        self.mxcd.stderr.readline()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.mode("bridge")
+        threading.Thread(target=self._distribution, daemon=True).start()
+
+    def _distribution(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            # The relay's standard streams are the connection.
+            subprocess.Popen([self.relay, "--proto", "1", "--folder", self.folder], stdin=connection, stdout=connection)
+            connection.close()
+
+    def mode(self, name):
+        self.file("fake_wsl.txt", f"{self.listener.getsockname()[1]} {name}\n")
+
+    def file(self, name, text):
+        path = os.path.join(self.base, name)
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        os.chmod(path, 0o644)
+        return path
+
+    def start(self, *arguments, **options):
+        environment = {**os.environ, "MXC_WSL_EXE": "Z:" + self.fake.replace("/", "\\"), "SECRET_OF_WINDOWS": "s3cret"}
+        return subprocess.Popen([self.wine, self.exe, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.base, **options)
+
+    def run(self, *arguments, input=b"", timeout=90):
+        begin = time.monotonic()
+        started = self.start(*arguments, stdin=subprocess.PIPE)
+        out, err = started.communicate(input, timeout=timeout)
+        self.seconds = time.monotonic() - begin
+        return started.returncode, out, err
+
+    def audit(self):
+        with open(os.path.join(self.folder, "audit", "audit.jsonl"), encoding="ascii") as file:
+            return [json.loads(line) for line in file]
+
+    def close(self):
+        self.listener.close()
+        self.mxcd.terminate()
+        self.mxcd.wait()
+        self.mxcd.stderr.close()
+        shutil.rmtree(self.base)
+
+
+@case
+def a_run_and_what_comes_back(world):
+    code, out, err = world.run("--user", "nobody", "run", "--name", "from-windows", "--", "sh", "-c", "echo out; echo err >&2; id -u; exit 7")
+    equal((code, out, err), (7, b"out\n65534\nerr\n".replace(b"err\n", b""), b"err\n"), "status and streams")
+    with open(os.path.join(world.base, "fake_wsl.log"), encoding="utf-8") as file:
+        log = file.read().splitlines()
+    equal([line[9:] for line in log if line.startswith("argument ")], ["-u", "root", "--cd", "/", "--exec", "/usr/local/libexec/mxc/mxc-relay", "--proto", "1"], "arguments of wsl.exe")
+    variables = [line[9:] for line in log if line.startswith("variable ")]
+    equal([one for one in variables if "SECRET" in one or one.upper().startswith("PATH=")], [], "what of the environment went along")
+    contains(variables, "WSL_UTF8=1", "variables")
+    started = [one for one in world.audit() if one["kind"] == "start" and one.get("run") == "from-windows"]
+    equal(len(started), 1, "lines of the audit")
+    contains(started[0]["claimed"]["windowsSid"], "S-1-5-", "audit")
+    equal(started[0]["uid"], 65534, "uid in the audit")
+
+
+@case
+def bytes_go_through_as_they_are(world):
+    data = os.urandom(1_000_000) + b"\r\n\x1a\0end"
+    code, out, _ = world.run("run", "--", "cat", input=data)
+    equal((code, out == data), (0, True), "what came back")
+
+
+@case
+def a_distribution_by_name(world):
+    equal(world.run("--distribution", 'My "own" distro', "run", "--", "true")[0], 0, "status")
+    with open(os.path.join(world.base, "fake_wsl.log"), encoding="utf-8") as file:
+        contains(file.read(), 'argument --distribution\nargument My "own" distro\nargument -u\n', "arguments")
+
+
+@case
+def a_policy_of_windows_holds_in_the_sandbox(world):
+    drive = tempfile.mkdtemp(prefix="mxc-drive-", dir="/var/tmp")
+    os.makedirs("/mnt/c", exist_ok=True)
+    subprocess.run(["mount", "--bind", drive, "/mnt/c"], check=True)
+    try:
+        os.chmod(drive, 0o755)
+        os.mkdir(os.path.join(drive, "proj"))
+        for name, text in (("open.txt", "open"), ("secret.txt", "s3cret")):
+            with open(os.path.join(drive, "proj", name), "w", encoding="utf-8") as file:
+                file.write(text)
+        policy = {"version": "1.0.0", "filesystem": {"readonlyPaths": ["C:\\proj"], "deniedPaths": ["C:\\proj\\secret.txt"]}}
+        path = world.file("policy.json", json.dumps(policy))
+        code, out, err = world.run("run", "--policy", "Z:" + path.replace("/", "\\"), "--", "sh", "-c", "cat /mnt/c/proj/open.txt; cat /mnt/c/proj/secret.txt; touch /mnt/c/proj/new")
+        equal(out, b"open", f"stdout ({err!r})")
+        contains(flat(err), "Permission denied", "stderr")
+        equal(sorted(os.listdir(os.path.join(drive, "proj"))), ["open.txt", "secret.txt"], "the drive")
+        check_code = code != 0
+        equal(check_code, True, "a refused write was no error")
+        bad = world.file("bad.json", json.dumps({**policy, "filesystem": {"readonlyPaths": ["C:\\proj\\..\\Users"]}}, indent=1))
+        code, _, err = world.run("run", "--policy", "Z:" + bad.replace("/", "\\"), "--", "true")
+        equal(code, 125, "status")
+        contains(flat(err), "bad.json:", "stderr")
+        contains(flat(err), "..", "stderr")
+    finally:
+        subprocess.run(["umount", "/mnt/c"], check=False)
+        shutil.rmtree(drive)
+
+
+@case
+def the_verbs_of_sessions(world):
+    code, out, err = world.run("provision", "--name", "work")
+    equal(code, 0, f"provision ({err!r})")
+    name = out.decode().strip()
+    equal(world.run("start", name)[0], 0, "start")
+    equal(world.run("exec", name, "--", "sh", "-c", "echo here > /tmp/f; exit 3")[0], 3, "exec")
+    equal(world.run("exec", name, "--", "cat", "/tmp/f")[1], b"here\n", "another exec")
+    number = world.run("exec", "-d", name, "--", "sh", "-c", "echo later")[1].decode().strip()
+    equal(world.run("attach", name, number)[1], b"later\n", "attach")
+    contains(world.run("list")[1].decode(), name, "list")
+    equal(json.loads(world.run("inspect", name)[1])["name"], "work", "inspect")
+    equal(world.run("stop", name)[0], 0, "stop")
+    equal(world.run("deprovision", name)[0], 0, "deprovision")
+    code, _, err = world.run("inspect", name)
+    equal(code, 125, "status")
+    contains(flat(err), "no session", "stderr")
+
+
+@case
+def no_such_user(world):
+    code, _, err = world.run("--user", "nobody-at-all", "run", "--", "true")
+    equal(code, 125, "status")
+    contains(flat(err), "no account", "stderr")
+
+
+@case
+def a_wsl_that_talks_first_or_comes_late(world):
+    for mode in ("noise", "late"):
+        world.mode(mode)
+        code, out, err = world.run("run", "--", "echo", mode)
+        equal((code, out), (0, mode.encode() + b"\n"), f"{mode} ({err!r})")
+
+
+@case
+def a_wsl_that_fails_is_told_of(world):
+    for mode, said in (("die", "no distribution with the supplied name"), ("silent", "status 0"), ("flood", "not mxc's relay")):
+        world.mode(mode)
+        code, out, err = world.run("run", "--", "true")
+        equal((code, out), (125, b""), f"{mode} ({err!r})")
+        contains(flat(err), said, mode)
+        if world.seconds > 30:
+            raise AssertionError(f"{mode}: after {world.seconds:.0f} s only")
+
+
+@case
+def a_run_ends_with_its_mxc_exe(world):
+    started = world.start("run", "--", "sh", "-c", "echo ready; sleep 4242", stdin=subprocess.DEVNULL)
+    equal(started.stdout.readline(), b"ready\n", "first line")
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if b"mxc.exe" in line and b"4242" in line and world.base.encode() in line:
+                os.kill(int(entry), 9)
+    started.communicate()
+
+    def runs():
+        return any(one.get("state") == "run" for one in json.loads(subprocess.run([world.mxc, "list", "--json"], env={**os.environ, "MXC_SOCKET": os.path.join(world.folder, "mxcd.sock")}, capture_output=True, check=True).stdout))
+
+    end = time.monotonic() + 15
+    while runs():
+        if time.monotonic() > end:
+            raise AssertionError("the sandbox is still there")
+        time.sleep(0.1)
+
+
+def main():
+    files = [argument for argument in sys.argv[1:] if "/" in argument]
+    only = "".join(argument for argument in sys.argv[1:] if "/" not in argument)
+    exe, fake = os.environ.get("MXC_EXE", ""), os.environ.get("FAKE_WSL", "")
+    if not exe or not fake or os.getuid() != 0:
+        print("SKIP: needs mxc.exe, the stand-in for wsl.exe and root")
+        return 0
+    if IN_NAMESPACE not in os.environ:
+        os.environ[IN_NAMESPACE] = "1"
+        os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, "-B", *sys.argv])
+    mxc, mxcd, relay, wine = (os.path.abspath(file) for file in files)
+    failed = 0
+    for function in _cases:
+        if only and not re.search(only, function.__name__):
+            continue
+        begin = time.monotonic()
+        world = World(mxc, mxcd, relay, wine, exe, fake)
+        try:
+            function(world)
+            print(f"PASS: {function.__name__} [{time.monotonic() - begin:.1f} s]", flush=True)
+        except Exception as error:  # a case that breaks is a case that fails
+            failed += 1
+            print(f"FAIL: {function.__name__}: {error if isinstance(error, AssertionError) else traceback.format_exc()}", flush=True)
+        finally:
+            world.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

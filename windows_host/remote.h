@@ -1,0 +1,22 @@
+// The commands that go through mxcd in a WSL distribution: `run` and those of sessions.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "shared/base/result.h"
+#include "shared/client/host.h"
+#include "shared/client/options.h"
+
+namespace mxc::windows {
+
+struct RemoteEnd {
+  int exit_code = 0;
+  std::string text;            // on standard output
+  std::optional<Error> error;  // to be printed
+};
+
+// Errors: WSL, the relay or mxcd can't be reached; what mxcd refuses.
+Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host);
+
+}  // namespace mxc::windows

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "linux_runtime/supervise/terminal_filter.h"
+#include "shared/audit/event.h"
 #include "shared/base/version.h"
 #include "shared/client/remote.h"
 #include "shared/wire/multiplexer.h"
+#include "windows_host/audit.h"
 #include "windows_host/console.h"
 #include "windows_host/relay_process.h"
 #include "windows_host/system_error.h"
@@ -255,6 +257,7 @@ class Remote : private wire::Receiver {
   void LookAtSize();
   void Flush();
   bool Done();
+  void Note(audit::Kind kind, const std::string& reason, std::optional<int> exit_code);
 
   const client::Options& options_;
   wire::Request request_;
@@ -267,9 +270,27 @@ class Remote : private wire::Receiver {
   RemoteEnd end_;
   std::optional<Error> failure_;
   uint32_t program_ = 0, last_request_ = 1;
-  bool replied_ = false, ended_ = false, bye_ = false, gone_ = false;
+  bool log_failed_ = false, replied_ = false, ended_ = false, bye_ = false, gone_ = false;
   std::chrono::steady_clock::time_point last_interrupt_{};
 };
+
+// A log that can't be written is told of, and holds nothing up: the distribution's has it all, too.
+void Remote::Note(audit::Kind kind, const std::string& reason, std::optional<int> exit_code) {
+  audit::Event event;
+  event.kind = kind;
+  event.session = request_.session;
+  event.run = options_.name;
+  event.claimed_agent = request_.claims.agent;
+  event.claimed_tool_call = request_.claims.tool_call;
+  event.claimed_windows_user = request_.claims.windows_user;
+  event.claimed_windows_sid = request_.claims.windows_sid;
+  event.what = wire::OperationName(request_.operation);
+  event.reason = reason;
+  event.exit_code = exit_code;
+  if (Result<void> written = AppendAudit(std::move(event)); !written.ok() && !std::exchange(log_failed_, true)) {
+    Output(Output::Stream::kError).Write("mxc: warning: " + written.error().Describe() + "\n");
+  }
+}
 
 Result<void> Remote::OnMessage(std::string_view json) {
   wire::FromServer message = MXC_TRY(wire::ReadFromServer(json));
@@ -282,6 +303,7 @@ Result<void> Remote::OnMessage(std::string_view json) {
     replied_ = true;
     program_ = message.reply->program;
     if (!message.reply->session.empty()) request_.session = message.reply->session;
+    Note(audit::Kind::kStart, "", std::nullopt);
     if (!has_streams()) {
       end_.text = client::ReplyText(options_, *message.reply);
       ended_ = true;
@@ -429,6 +451,11 @@ Result<RemoteEnd> Remote::Run() {
                    .WithHint("was the distribution stopped? See /var/log/mxc/audit.jsonl in it");
   }
   relay_->CloseInput();
+  if (failure_) {
+    Note(audit::Kind::kRefusal, failure_->Describe(), std::nullopt);
+  } else if (has_streams()) {
+    Note(audit::Kind::kEnd, "", end_.exit_code);
+  }
   if (failure_) return *std::move(failure_);
   return std::move(end_);
 }

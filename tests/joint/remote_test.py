@@ -4,6 +4,7 @@
 PROGRAM MXC MXCD MXC_RELAY WINE_RUN [PATTERN], with $MXC_EXE and $FAKE_WSL. Output: `PASS: CASE`, `FAIL: CASE: why` or `SKIP: why`.
 """
 
+import glob
 import json
 import os
 import re
@@ -43,7 +44,7 @@ class World:
     """An mxcd of root's, the two Windows programs in a folder, and what listens in the place of a distribution."""
 
     def __init__(self, mxc, mxcd, relay, wine, exe, fake):
-        self.mxc, self.relay, self.wine = mxc, relay, wine
+        self.mxc, self.mxcd_program, self.relay, self.wine = mxc, mxcd, relay, wine
         self.base = tempfile.mkdtemp(prefix="mxc-remote-", dir="/var/tmp")
         os.chmod(self.base, 0o755)
         self.exe = shutil.copyfile(exe, os.path.join(self.base, "mxc.exe"))
@@ -113,6 +114,13 @@ def a_run_and_what_comes_back(world):
     equal(len(started), 1, "lines of the audit")
     contains(started[0]["claimed"]["windowsSid"], "S-1-5-", "audit")
     equal(started[0]["uid"], 65534, "uid in the audit")
+    # The Windows side's log names the same sandbox, and is chained as that of the distribution is.
+    prefix = os.environ.get("WINEPREFIX", f"/var/tmp/mxc-wine-{os.getuid()}/prefix")
+    folders = glob.glob(f"{prefix}/drive_c/users/*/AppData/Local/MxcRuntime/audit") + glob.glob(f"{prefix}/drive_c/users/*/*/*/MxcRuntime/audit")
+    with open(os.path.join(folders[0], "audit.jsonl"), encoding="ascii") as file:
+        ours = [one for one in map(json.loads, file) if one.get("session") == started[0]["session"]]
+    equal([(one["kind"], one["what"], one.get("exitCode")) for one in ours], [("start", "run", None), ("end", "run", 7)], "the log of Windows")
+    subprocess.run([world.mxcd_program, "--check-audit", folders[0]], check=True, stdout=subprocess.DEVNULL)
 
 
 @case

@@ -454,13 +454,12 @@ void Daemon::OnTold(const std::string& id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   Session& session = found->second;
-  std::string text(256 << 10, '\0');
+  static char text[256 << 10];  // allocated anew, it would be 64 page faults a message
   std::vector<sys::UniqueFd> unwanted;
-  const long size = sys::ReceiveMessage(session.control.get(), {text.data(), text.size()}, unwanted);
+  const long size = sys::ReceiveMessage(session.control.get(), text, unwanted);
   if (size == -EAGAIN || size == -EINTR) return;
   if (size <= 0) return OnSupervisorGone(session);
-  text.resize(static_cast<size_t>(size));
-  Result<Told> told = ReadTold(text);
+  Result<Told> told = ReadTold({text, static_cast<size_t>(size)});
   if (!told.ok()) return;
   switch (told->news) {
     case News::kReady: {
@@ -474,6 +473,9 @@ void Daemon::OnTold(const std::string& id) {
       if (!provisioned) session.ready = true;
       if (provisioned) {
         session.record.state = State::kProvisioned;
+        // Whoever checked it has nothing more to say, and the session may be started at once.
+        loop_.Forget(session.control.get());
+        session.control.reset();
       } else if (session.record.state != State::kRun) {
         session.record.state = State::kRunning;
       }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@ namespace mxc::daemon {
 namespace {
 
 constexpr size_t kMostGroups = 1024;
+constexpr int kNurseryWithinMs = 2000;
 
 struct Birth {
   uid_t uid = 0;
@@ -114,7 +116,8 @@ int BecomeUser(const Birth& birth) {
     const long size = sys::ReceiveMessage(socket, {reinterpret_cast<char*>(&birth), sizeof birth}, descriptors);
     if (size == -EAGAIN || size == -EINTR) continue;
     if (size <= 0) ::_exit(0);
-    const bool whole = size == sizeof birth && birth.group_count <= kMostGroups &&
+    const bool whole = size >= static_cast<long>(offsetof(Birth, groups)) && birth.group_count <= kMostGroups &&
+                       size == static_cast<long>(offsetof(Birth, groups) + birth.group_count * sizeof(gid_t)) &&
                        descriptors.size() == (birth.has_client != 0 ? size_t{3} : size_t{2});
     if (whole && sys::Fork() == 0) Live(birth, descriptors);
   }
@@ -150,7 +153,14 @@ Result<void> Nursery::Spawn(const Account& account, sys::UniqueFd parcel, sys::U
   descriptors.push_back(std::move(parcel));
   descriptors.push_back(std::move(control));
   if (client.valid()) descriptors.push_back(std::move(client));
-  const long sent = sys::SendMessage(socket_.get(), {reinterpret_cast<const char*>(&birth), sizeof birth}, descriptors);
+  const size_t used = offsetof(Birth, groups) + birth.group_count * sizeof(gid_t);
+  long sent = 0;
+  // Full while many are born at once: the nursery needs a fraction of a millisecond for each.
+  while ((sent = sys::SendMessage(socket_.get(), {reinterpret_cast<const char*>(&birth), used}, descriptors)) ==
+         -EAGAIN) {
+    pollfd room{socket_.get(), POLLOUT, 0};
+    if (::poll(&room, 1, kNurseryWithinMs) <= 0) break;
+  }
   if (sent < 0) return sys::SystemError("start a session's supervisor", static_cast<int>(-sent));
   return {};
 }

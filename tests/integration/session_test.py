@@ -130,9 +130,12 @@ def sessions_outlive_mxcd(box):
             if process == "mxc-session":
                 os.kill(pid, signal.SIGKILL)
         mxcd.start()
-        states = {one["session"]: one["state"] for one in json.loads(mxcd.mxc("list", "--json").expect().out)}
-        equal(states, {name: "stopped", stopped: "provisioned"}, "states")
-        for one in states:
+
+        def states():
+            return {one["session"]: one["state"] for one in json.loads(mxcd.mxc("list", "--json").expect().out)}
+
+        check(eventually(lambda: states() == {name: "stopped", stopped: "provisioned"}, 5), str(states()))
+        for one in states():
             mxcd.mxc("deprovision", one).expect()
 
 

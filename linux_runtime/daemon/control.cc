@@ -38,7 +38,7 @@ std::string WriteTold(const Told& told) {
 
 // The supervisor runs as its user, who may say anything.
 Result<Told> ReadTold(std::string_view text) {
-  const oci::StrictJson json = MXC_TRY(oci::ParseStrictJson(text, "a supervisor's message", 1 << 20));
+  const nlohmann::json json = MXC_TRY(oci::ParseSortedJson(text, "a supervisor's message", 1 << 20));
   const Error unknown(Code::kInvalid, "a supervisor says something unknown");
   if (!json.is_object()) return unknown;
   Told told;
@@ -61,6 +61,14 @@ Result<Told> ReadTold(std::string_view text) {
     reply = json.value("reply", "");
   } catch (const nlohmann::json::exception&) {
     return unknown;
+  }
+  // What a listing or the audit shows of it is no more than it has to be.
+  const bool digest = told.policy_digest.size() == 71 && told.policy_digest.starts_with("sha256:") &&
+                      told.policy_digest.find_first_not_of("0123456789abcdef", 7) == std::string::npos;
+  if (!digest) told.policy_digest.clear();
+  for (std::string* field : {&told.how, &told.name, &told.claims.agent, &told.claims.tool_call,
+                             &told.claims.windows_user, &told.claims.windows_sid}) {
+    if (field->size() > 256) field->resize(256);
   }
   if (!reply.empty()) {
     const wire::FromServer read = MXC_TRY(wire::ReadFromServer(reply));

@@ -29,6 +29,8 @@ using wire::Operation;
 
 constexpr std::chrono::seconds kGreetWithin{10};
 constexpr std::chrono::seconds kRequestWithin{600};
+constexpr size_t kMostStored = 2 << 20;     // of a session's request
+constexpr size_t kMostBuffered = 32 << 20;  // of all connections of a user
 
 std::string NewId() {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -118,6 +120,9 @@ void Daemon::Recover() {
 }
 
 Result<void> Daemon::Run() {
+  // Connections take after it. Before Linux 6.16 there is no such option, and what comes is closed elsewhere.
+  const int none = 0;
+  (void)::setsockopt(listener_.get(), SOL_SOCKET, transport::kPassRights, &none, sizeof none);
   MXC_TRY(loop_.CatchSignals({SIGTERM, SIGINT, SIGHUP}, [this](const signalfd_siginfo& info) {
     if (info.ssi_signo != SIGHUP) loop_.Stop();
   }));
@@ -135,6 +140,8 @@ Result<void> Daemon::Run() {
 void Daemon::OnConnection() {
   sys::UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) return;
+  const int none = 0;
+  (void)::setsockopt(socket.get(), SOL_SOCKET, transport::kPassRights, &none, sizeof none);
   Result<Peer> peer = PeerOf(socket.get());
   const bool own = ::geteuid() == 0 || (peer.ok() && peer->uid == ::geteuid());
   if (!peer.ok() || !own) {
@@ -147,11 +154,11 @@ void Daemon::OnConnection() {
                       bytes);
     wire::AppendFrame(wire::FrameType::kMessage, 0, wire::WriteReply(reply), bytes);
     (void)::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return;
+    return transport::CloseHostile(std::move(socket));
   }
   const auto of_user =
       std::count_if(clients_.begin(), clients_.end(), [&](const Client& one) { return one.peer.uid == peer->uid; });
-  if (static_cast<size_t>(of_user) >= options_.most_connections) return;
+  if (static_cast<size_t>(of_user) >= options_.most_connections) return transport::CloseHostile(std::move(socket));
   AddClient(*std::move(peer), std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd()));
 }
 
@@ -224,6 +231,14 @@ Daemon::Client& Daemon::AddClient(Peer peer, std::unique_ptr<transport::Connecti
         return {};
       },
       .on_message = [this, self](std::string_view json) { return Handle(*self, json); },
+      .on_progress =
+          [this, self] {
+            size_t buffered = 0;
+            for (const Client& one : clients_) {
+              if (one.peer.uid == self->peer.uid) buffered += one.connection->buffered();
+            }
+            if (buffered > kMostBuffered) Forget(self);
+          },
       .on_closed = [this, self](const std::optional<Error>&) { Forget(self); },
   });
   client.timer = loop_.After(kGreetWithin, [this, self] { Forget(self); });
@@ -235,7 +250,7 @@ Daemon::Client& Daemon::AddClient(Peer peer, std::unique_ptr<transport::Connecti
 
 void Daemon::Forget(Client* client) {
   loop_.Cancel(std::exchange(client->timer, 0));
-  client->connection->Detach();
+  client->connection->Abandon();
   for (auto& [id, session] : sessions_) {
     session.waiting.remove_if([&](const Waiting& waiting) { return waiting.client == client; });
   }
@@ -255,6 +270,7 @@ void Daemon::SendReply(Client& client, const wire::Reply& reply) {
 
 Result<void> Daemon::Handle(Client& client, std::string_view json) {
   const wire::Request request = MXC_TRY(wire::ReadRequest(json));
+  if (client.connection->closed()) return {};
   Result<void> done = Dispatch(client, request, json);
   if (done.ok()) return {};
   wire::Reply reply = ReplyTo(request);
@@ -264,7 +280,45 @@ Result<void> Daemon::Handle(Client& client, std::string_view json) {
   return {};
 }
 
+// Lines that a user can bring about as often as he likes come to a few a second, so that they drive out nobody else's; how many
+// more there were is said with the next.
+bool Daemon::MayAudit(uid_t uid) {
+  constexpr double kBurst = 200, kPerSecond = 2;
+  const auto now = supervise::Loop::Clock::now();
+  const auto [found, fresh] = shares_.try_emplace(uid);
+  Share& share = found->second;
+  if (fresh) share = {kBurst, now, 0};
+  share.left = std::min(kBurst, share.left + kPerSecond * std::chrono::duration<double>(now - share.since).count());
+  share.since = now;
+  if (share.left < 1) {
+    ++share.left_out;
+    return false;
+  }
+  share.left -= 1;
+  if (share.left_out != 0) {
+    audit::Event event;
+    event.kind = audit::Kind::kRefusal;
+    if (uid != static_cast<uid_t>(-1)) event.uid = uid;
+    event.what = "many";
+    event.reason = std::to_string(std::exchange(share.left_out, 0)) +
+                   " more refusals and programs of this user were not written down one by one";
+    audit_->Write(std::move(event));
+  }
+  return true;
+}
+
+Result<void> Daemon::CheckWaiting(const Client& client) const {
+  for (const auto& [id, session] : sessions_) {
+    for (const Waiting& waiting : session.waiting) {
+      if (waiting.client == &client)
+        return Error(Code::kRefused, "this connection waits for an answer already").WithHint("open another one");
+    }
+  }
+  return {};
+}
+
 void Daemon::AuditRefusal(const Peer& peer, const wire::Request* request, const Error& error) {
+  if (!MayAudit(peer.uid)) return;
   audit::Event event;
   event.kind = audit::Kind::kRefusal;
   if (peer.uid != static_cast<uid_t>(-1)) event.uid = peer.uid;
@@ -330,7 +384,7 @@ Result<Daemon::Session*> Daemon::Find(const Client& client, const std::string& i
   return &found->second;
 }
 
-Result<void> Daemon::Spawn(Session& session, Operation operation, std::string_view request, Client* client) {
+Result<void> Daemon::Spawn(Session& session, std::string_view request, Client* client) {
   sys::UniqueFd control = MXC_TRY(registry_->Listen(session.record.id));
   session.control = MXC_TRY(registry_->Connect(session.record.id));
   session.ready = false;
@@ -341,7 +395,7 @@ Result<void> Daemon::Spawn(Session& session, Operation operation, std::string_vi
   AppendHandover(std::move(handover), parts);
   sys::UniqueFd parcel = MXC_TRY(PackParcel(parts));
   MXC_TRY(nursery_->Spawn(session.record.owner, std::move(parcel), std::move(control), std::move(socket)));
-  if (operation != Operation::kFacts) WatchControl(session);
+  WatchControl(session);
   return {};
 }
 
@@ -360,25 +414,32 @@ Result<void> Daemon::Make(Client& client, const wire::Request& request, std::str
   session.record.created_unix_s = ::time(nullptr);
   session.record.run = request.policy->name;
   session.claims = request.claims;
-  if (request.operation == Operation::kProvision) session.record.request = json;
+  if (request.operation == Operation::kProvision) {
+    MXC_TRY(CheckWaiting(client));
+    if (json.size() > kMostStored) {
+      return Error(Code::kInvalid, "the policy and environment of a session are " + std::to_string(json.size()) +
+                                       " bytes, allowed are " + std::to_string(kMostStored));
+    }
+    session.record.request = json;
+  }
   const std::string id = session.record.id;
   MXC_TRY(registry_->Add(session.record));
   Session& kept = sessions_[id] = std::move(session);
   const bool gives_away = request.operation != Operation::kProvision;
   if (!gives_away) kept.waiting.push_back({&client, request.id, request.operation});
-  Result<void> spawned = Spawn(kept, request.operation, json, gives_away ? &client : nullptr);
+  Result<void> spawned = Spawn(kept, json, gives_away ? &client : nullptr);
   if (!spawned.ok()) {
     kept.waiting.clear();
     Remove(id);
     // The connection may be gone already; then its client sees it end.
     if (!client.connection->closed()) return spawned;
   }
-  if (request.operation == Operation::kFacts) Remove(id);
   if (gives_away) Forget(&client);
   return {};
 }
 
 Result<void> Daemon::StartSession(Client& client, const wire::Request& request) {
+  MXC_TRY(CheckWaiting(client));
   Session& session = *MXC_TRY(Find(client, request.session));
   if (session.record.state == State::kRunning || session.control.valid()) {
     return Error(Code::kRefused, "session " + request.session + " is running already");
@@ -386,7 +447,7 @@ Result<void> Daemon::StartSession(Client& client, const wire::Request& request) 
   if (session.record.state == State::kRun) return Error(Code::kRefused, "this sandbox runs one program only");
   wire::Request stored = MXC_TRY(wire::ReadRequest(session.record.request));
   stored.operation = Operation::kStart;
-  MXC_TRY(Spawn(session, Operation::kStart, wire::WriteRequest(stored), nullptr));
+  MXC_TRY(Spawn(session, wire::WriteRequest(stored), nullptr));
   session.waiting.push_back({&client, request.id, request.operation});
   return {};
 }
@@ -421,6 +482,7 @@ Result<void> Daemon::HandOver(Client& client, const wire::Request& request, std:
 }
 
 Result<void> Daemon::StopSession(Client& client, const wire::Request& request) {
+  MXC_TRY(CheckWaiting(client));
   Session& session = *MXC_TRY(Find(client, request.session));
   if (!session.control.valid()) return Error(Code::kRefused, "session " + request.session + " is not running");
   const char order = static_cast<char>(Order::kStop);
@@ -431,6 +493,7 @@ Result<void> Daemon::StopSession(Client& client, const wire::Request& request) {
 }
 
 Result<void> Daemon::RemoveSession(Client& client, const wire::Request& request) {
+  MXC_TRY(CheckWaiting(client));
   Session& session = *MXC_TRY(Find(client, request.session));
   if (session.control.valid()) {
     session.waiting.push_back({&client, request.id, request.operation});
@@ -458,6 +521,7 @@ void Daemon::OnTold(const std::string& id) {
   std::vector<sys::UniqueFd> unwanted;
   const long size = sys::ReceiveMessage(session.control.get(), text, unwanted);
   if (size == -EAGAIN || size == -EINTR) return;
+  if (!unwanted.empty()) transport::CloseElsewhere(std::move(unwanted));
   if (size <= 0) return OnSupervisorGone(session);
   Result<Told> told = ReadTold({text, static_cast<size_t>(size)});
   if (!told.ok()) return;
@@ -490,7 +554,7 @@ void Daemon::OnTold(const std::string& id) {
       audit_->Write(std::move(event));
       session.told_end = true;
       Answer(session, told->error ? *told->error : Error(Code::kInternal, "the sandbox could not be made"));
-      if (session.record.request.empty() || session.record.state == State::kRun) return Remove(id);
+      // It counts until it is gone.
       return;
     }
     case News::kEnded: {
@@ -504,6 +568,7 @@ void Daemon::OnTold(const std::string& id) {
       return audit_->Write(std::move(event));
     }
     case News::kProgram: {
+      if (!MayAudit(session.record.owner.uid)) return;
       audit::Event event = EventOf(audit::Kind::kProgram, session);
       event.what = told->name;
       event.reason = told->exit_code ? "ended" : "started";
@@ -565,7 +630,7 @@ void Daemon::Answer(Session& session, const std::optional<Error>& error) {
   }
 }
 
-void Daemon::Remove(const std::string& id) {
+void Daemon::Remove(std::string id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   if (found->second.control.valid()) loop_.Forget(found->second.control.get());

@@ -82,16 +82,18 @@ class Daemon {
   Result<void> StopSession(Client& client, const wire::Request& request);
   Result<void> RemoveSession(Client& client, const wire::Request& request);
   Result<Session*> Find(const Client& client, const std::string& id);
-  Result<void> Spawn(Session& session, wire::Operation operation, std::string_view request, Client* client);
+  Result<void> Spawn(Session& session, std::string_view request, Client* client);
   void WatchControl(Session& session);
   void OnTold(const std::string& id);
   void OnSupervisorGone(Session& session);
   void Answer(Session& session, const std::optional<Error>& error);
-  void Remove(const std::string& id);
+  void Remove(std::string id);
   std::string List(const Client& client) const;
   void SendReply(Client& client, const wire::Reply& reply);
   void LookAtIdleness();
   audit::Event EventOf(audit::Kind kind, const Session& session) const;
+  bool MayAudit(uid_t uid);
+  Result<void> CheckWaiting(const Client& client) const;
   void AuditRefusal(const Peer& peer, const wire::Request* request, const Error& error);
 
   DaemonOptions options_;
@@ -104,6 +106,13 @@ class Daemon {
   std::list<Client> clients_;
   std::map<std::string, Session> sessions_;
   supervise::Loop::TimerId idle_timer_ = 0;
+  // What a user may still add to the audit now, and what was left out.
+  struct Share {
+    double left = 0;
+    supervise::Loop::Clock::time_point since{};
+    uint64_t left_out = 0;
+  };
+  std::map<uid_t, Share> shares_;
   std::optional<Error> broken_;
 };
 

@@ -92,5 +92,6 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (!mxc::sandbox::FillStandardStreams()) return 125;
+  if (argc == 1 && std::string_view(argv[0]) == mxc::daemon::Nursery::kName) mxc::daemon::Nursery::Serve();
   return mxc::daemon::Main(argc, argv);
 }

@@ -26,6 +26,7 @@ namespace {
 
 constexpr size_t kMostGroups = 1024;
 constexpr int kNurseryWithinMs = 2000;
+constexpr int kSocket = 3;
 
 struct Birth {
   uid_t uid = 0;
@@ -103,9 +104,13 @@ int BecomeUser(const Birth& birth) {
   ::_exit(RunSession(std::move(start)));
 }
 
-[[noreturn]] void Serve(int socket) {
+}  // namespace
+
+void Nursery::Serve() {
+  constexpr int socket = kSocket;
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC);
   // mxcd's end of the socket is its only tie: when mxcd goes, so does this.
-  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxcd-nursery"));
+  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>(kName));
   ::setsid();
   ::signal(SIGCHLD, SIG_IGN);  // nobody waits for supervisors
   for (;;) {
@@ -123,8 +128,6 @@ int BecomeUser(const Birth& birth) {
   }
 }
 
-}  // namespace
-
 Result<Nursery> Nursery::Start() {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -135,8 +138,13 @@ Result<Nursery> Nursery::Start() {
   const pid_t child = sys::Fork();
   if (child < 0) return sys::SystemError("start the process that sessions come from", -child);
   if (child == 0) {
-    nursery.socket_.reset();
-    Serve(theirs.get());
+    if (theirs.get() != kSocket && ::dup2(theirs.get(), kSocket) < 0) ::_exit(125);
+    ::fcntl(kSocket, F_SETFD, 0);
+    sys::CloseRange(kSocket + 1, ~0u, 0);
+    char* const argv[] = {const_cast<char*>(kName), nullptr};
+    char* const environment[] = {nullptr};
+    ::execve("/proc/self/exe", argv, environment);
+    ::_exit(125);
   }
   return nursery;
 }

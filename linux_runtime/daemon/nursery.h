@@ -20,8 +20,12 @@ struct Account {
 
 class Nursery {
  public:
-  // Call while this process has one thread, and nothing open or in memory that a user must not have.
+  // It is this program, executed anew: neither the layout of mxcd's memory nor its environment and arguments are its children's to
+  // show. Call while this process has one thread.
   static Result<Nursery> Start();
+  // What main does when it is called kName: never returns. The socket is descriptor 3.
+  static constexpr char kName[] = "mxcd-nursery";
+  [[noreturn]] static void Serve();
 
   // A supervisor for that account: session.h. parcel: the session's id, the request, the state of `client` (Handover).
   // Errors: kSystem; the nursery is busy or gone.

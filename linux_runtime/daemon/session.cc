@@ -109,6 +109,13 @@ void Session::RunSandbox(const Admitted& admitted) {
   options.serve = [this](const run::Serving& serving) { Begin(serving); };
   options.on_started = [this] { OnReady(); };
   options.on_program = [this](const sandbox::StatusRecord& record) { OnRecord(record); };
+  options.on_ended = [this] {
+    for (Client& client : clients_) client.connection->Detach();
+    for (const auto& program : programs_) program->DetachLoop();
+    for (const auto& reading : readings_) reading->DetachLoop();
+    loop_ = nullptr;
+    supervisor_ = nullptr;
+  };
   options.send = [this](int signal) {
     for (const auto& program : programs_) {
       if (!program->end()) Signal(*program, signal);
@@ -306,9 +313,7 @@ void Session::SendEnd(Program& program) {
   connection->mux().SendMessage(wire::WriteExited(one_shot() ? *ended_ : EndOf(program)));
   for (Client& client : clients_) {
     if (client.connection.get() != connection) continue;
-    for (auto stream = client.streams.begin(); stream != client.streams.end();) {
-      stream = stream->second == &program ? client.streams.erase(stream) : std::next(stream);
-    }
+    ReleaseStreams(client, program);
     program.SetClient(nullptr, {});
     if (over_) {
       connection->Finish();

@@ -56,6 +56,7 @@ class Session {
   Program* Find(uint32_t id);
   void SendEnd(Program& program);
   static wire::Exited EndOf(const Program& program);
+  void ReleaseStreams(Client& client, const Program& program);
   void TellProgram(const Program& program, std::optional<int> exit_code);
   void Signal(Program& program, int signal);
   void Stop();
@@ -72,6 +73,7 @@ class Session {
   int server_ = -1;  // the programs' server
   bool ready_ = false, stopping_ = false, over_ = false;
   std::list<Client> clients_;
+  std::list<Client> gone_;  // without a loop that could free them later
   std::vector<std::unique_ptr<Program>> programs_;
   std::list<std::unique_ptr<Program>> readings_;  // copies for kLogs, until their clients have them
   uint32_t last_program_ = 0;

@@ -71,13 +71,27 @@ void Session::Forget(Client* client) {
   }
   readings_.remove_if([&](const auto& one) { return one->client() == client->connection.get(); });
   // The connection is still on the stack: it goes once the loop is back.
-  auto taken = std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) { return &one == client; });
+  const auto taken = std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) { return &one == client; });
+  if (taken == clients_.end()) return;
+  if (loop_ == nullptr) return gone_.splice(gone_.begin(), clients_, taken);
   auto kept = std::make_shared<std::list<Client>>();
   kept->splice(kept->begin(), clients_, taken);
-  if (loop_ != nullptr) {
-    if (over_ && clients_.empty()) loop_->Stop();
-    loop_->After(std::chrono::milliseconds(0), [kept] { kept->clear(); });
-    if (!over_) LookAtIdleness();
+  if (over_ && clients_.empty()) loop_->Stop();
+  loop_->After(std::chrono::milliseconds(0), [kept] { kept->clear(); });
+  if (!over_) LookAtIdleness();
+}
+
+// Whoever had the program's streams has them no more: what still comes on them is late.
+void Session::ReleaseStreams(Client& client, const Program& program) {
+  wire::Multiplexer& mux = client.connection->mux();
+  for (auto stream = client.streams.begin(); stream != client.streams.end();) {
+    if (stream->second != &program) {
+      ++stream;
+      continue;
+    }
+    mux.Reset(stream->first);
+    mux.End(stream->first);
+    stream = client.streams.erase(stream);
   }
 }
 
@@ -97,6 +111,7 @@ bool Session::OpenStreams(Client& client, Program& program, const wire::StreamNu
   if (streams.error != 0) numbers[streams.error] = false;
   if (numbers.size() != size_t{streams.input != 0} + size_t{streams.output != 0} + size_t{streams.error != 0})
     return false;
+  if (!numbers.empty() && !mux.CanOpen(numbers.begin()->first, numbers.size())) return false;
   for (const auto& [number, reads] : numbers) {
     if (!(reads ? mux.OpenReader(number) : mux.OpenWriter(number))) return false;
     client.streams[number] = &program;
@@ -139,9 +154,7 @@ Result<uint32_t> Session::Execute(Client* client, const wire::Request& request, 
   Result<void> sent = sandbox::AskForProgram(server_, asked, theirs);
   if (!sent.ok()) {
     if (client != nullptr) {
-      for (auto stream = client->streams.begin(); stream != client->streams.end();) {
-        stream = stream->second == self ? client->streams.erase(stream) : std::next(stream);
-      }
+      ReleaseStreams(*client, *self);
     }
     return std::move(sent).error();
   }
@@ -170,9 +183,7 @@ Result<void> Session::AttachTo(Client& client, const wire::Request& request) {
   if (transport::Connection* before = program->client(); before != nullptr) {
     for (Client& other : clients_) {
       if (other.connection.get() != before) continue;
-      for (auto stream = other.streams.begin(); stream != other.streams.end();) {
-        stream = stream->second == program ? other.streams.erase(stream) : std::next(stream);
-      }
+      ReleaseStreams(other, *program);
     }
     before->mux().SendMessage(wire::WriteDetached({program->id()}));
     program->SetClient(nullptr, {});
@@ -212,9 +223,7 @@ Result<void> Session::SendLogs(Client& client, const wire::Request& request) {
   reading.on_drained = [this, reader, &reading, exited] {
     reader->connection->mux().SendMessage(wire::WriteExited(exited));
     reader->connection->Flush();
-    for (auto stream = reader->streams.begin(); stream != reader->streams.end();) {
-      stream = stream->second == &reading ? reader->streams.erase(stream) : std::next(stream);
-    }
+    ReleaseStreams(*reader, reading);
     // This is one of its functions: it goes once the loop is back.
     const auto found =
         std::find_if(readings_.begin(), readings_.end(), [&](const auto& one) { return one.get() == &reading; });
@@ -261,9 +270,7 @@ Result<void> Session::Handle(Client& client, const wire::Request& request) {
       if (program == nullptr || program->client() != client.connection.get())
         return Error(Code::kNotFound, "this client has no such program");
       if (one_shot()) return Error(Code::kRefused, "this sandbox ends with its client");
-      for (auto stream = client.streams.begin(); stream != client.streams.end();) {
-        stream = stream->second == program ? client.streams.erase(stream) : std::next(stream);
-      }
+      ReleaseStreams(client, *program);
       program->SetClient(nullptr, {});
       client.connection->mux().SendMessage(wire::WriteDetached({program->id()}));
       break;

@@ -261,6 +261,7 @@ Result<RunResult> RunSandbox(const oci::Spec& spec, const oci::Extension& extens
     if (options.attend) options.attend(supervisor, loop);
     if (options.serve) options.serve({supervisor, loop, launched.parent.get()});
     outcome = supervisor.Wait();
+    if (options.on_ended) options.on_ended();
   }
   result.report.end_unix_us = UnixMicroseconds();
   if (keeper) keeper->Dismiss();

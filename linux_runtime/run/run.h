@@ -42,6 +42,7 @@ struct RunOptions {
   // Supervisor::EndWith or Kill. Called once, before it is ready, which on_started tells.
   std::function<void(const Serving&)> serve;
   std::function<void(const sandbox::StatusRecord&)> on_program;
+  std::function<void()> on_ended;        // the last call before the loop of `serve` is gone
   std::function<void(int signal)> send;  // what would go to the program: the time limit's signal
 };
 

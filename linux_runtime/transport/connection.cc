@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include "linux_runtime/sys/error.h"
 
@@ -26,7 +29,59 @@ char* ReadBuffer() {
   return kBuffer;
 }
 
+// As read(2), from a pipe or a socket; descriptors that came along are given to the caller: closing one can wait for as long as
+// its sender likes (SO_LINGER).
+ssize_t Receive(int fd, std::vector<sys::UniqueFd>& descriptors) {
+  constexpr size_t kMost = 253;  // SCM_MAX_FD
+  alignas(cmsghdr) char control[CMSG_SPACE(kMost * sizeof(int))];
+  iovec data{ReadBuffer(), kReadSize};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t size = ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  if (size < 0 && errno == ENOTSOCK) return ::read(fd, ReadBuffer(), kReadSize);
+  if (size < 0) return size;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= header->cmsg_len; ++i) {
+      int passed;
+      memcpy(&passed, CMSG_DATA(header) + i * sizeof passed, sizeof passed);
+      descriptors.emplace_back(passed);
+    }
+  }
+  return size;
+}
+
 }  // namespace
+
+void CloseElsewhere(std::vector<sys::UniqueFd> descriptors) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // The one that holds them longest, and that nobody waits for.
+    if (::fork() == 0) {
+      ::usleep(100'000);
+      ::_exit(0);
+    }
+    ::_exit(0);
+  }
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  descriptors.clear();
+}
+
+void CloseHostile(sys::UniqueFd socket) {
+  if (!socket.valid()) return;
+  int rights = 1;
+  socklen_t size = sizeof rights;
+  const bool none = ::getsockopt(socket.get(), SOL_SOCKET, kPassRights, &rights, &size) == 0 && rights == 0;
+  int type = 0;
+  size = sizeof type;
+  if (none || ::getsockopt(socket.get(), SOL_SOCKET, SO_DOMAIN, &type, &size) != 0 || type != AF_UNIX) return;
+  std::vector<sys::UniqueFd> one;
+  one.push_back(std::move(socket));
+  CloseElsewhere(std::move(one));
+}
 
 Connection::Connection(sys::UniqueFd input, sys::UniqueFd output, std::unique_ptr<wire::SecretStream> secret)
     : input_(std::move(input)), output_(std::move(output)), secret_(std::move(secret)), mux_(*this) {
@@ -63,7 +118,6 @@ void Connection::Attach(supervise::Loop& loop) {
       OnWritable();
     });
   }
-  watching_output_ = false;
   if (period_.count() != 0) Tick();
   if (finishing_) Finish();
   Flush();
@@ -72,6 +126,7 @@ void Connection::Attach(supervise::Loop& loop) {
 void Connection::DropWatches() {
   if (loop_ == nullptr) return;
   loop_->Cancel(std::exchange(timer_, 0));
+  loop_->Cancel(std::exchange(closing_, 0));
   loop_->Forget(input_.get());
   if (output_.valid()) loop_->Forget(output_.get());
   loop_ = nullptr;
@@ -93,8 +148,13 @@ Result<void> Connection::Take(std::string_view bytes) {
 }
 
 void Connection::OnReadable() {
-  for (int turn = 0; turn < 4 && !closed_; ++turn) {
-    const ssize_t size = ::read(input_.get(), ReadBuffer(), kReadSize);
+  for (int turn = 0; turn < 4 && !closed_ && !mux_.overfull(); ++turn) {
+    std::vector<sys::UniqueFd> unwanted;
+    const ssize_t size = Receive(input_.get(), unwanted);
+    if (!unwanted.empty()) {
+      CloseElsewhere(std::move(unwanted));
+      return Close(Error(Code::kRefused, "the other side sent descriptors, which the protocol has none of"));
+    }
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (size <= 0) {
@@ -124,6 +184,9 @@ void Connection::OnReadable() {
 void Connection::OnWritable() {
   Flush();
   if (closed_) return;
+  // What waited for room.
+  if (Result<void> taken = Take({}); !taken.ok()) return Close(std::move(taken).error());
+  if (closed_ || !input_.valid()) return;
   if (events_.on_progress) events_.on_progress();
   Flush();
 }
@@ -144,7 +207,7 @@ bool Connection::Seal() {
 }
 
 void Connection::Flush() {
-  if (closed_ || !input_.valid()) return;
+  if (closed_ || output_broken_ || !input_.valid()) return;
   const int fd = output_.valid() ? output_.get() : input_.get();
   while (Seal()) {
     const bool sealed = raw_sent_ < raw_.size();
@@ -155,13 +218,12 @@ void Connection::Flush() {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WatchOutput(true);
     if (size < 0) {
-      // Why the other side closed may still be there to be read.
       const int error = errno;
       mux_.Sent(mux_.Pending().size());
       raw_.clear();
       raw_sent_ = 0;
-      if (!std::exchange(output_broken_, true) && loop_ != nullptr) OnReadable();
-      return Close(sys::SystemError("write to the connection", error));
+      if (!std::exchange(output_broken_, true)) CloseSoon(sys::SystemError("write to the connection", error));
+      return;
     }
     if (sealed) {
       raw_sent_ += static_cast<size_t>(size);
@@ -176,17 +238,31 @@ void Connection::Flush() {
       if (loop_ != nullptr) loop_->Forget(output_.get());
       output_.reset();
     }
-    if (heard_bye_ || !loop_) Close(std::nullopt);
+    if (heard_bye_ || !loop_) CloseSoon(std::nullopt);
   }
 }
 
+// Not now: whoever sends is in the middle of something, and may go through a list that the close takes a part out of.
+void Connection::CloseSoon(std::optional<Error> error) {
+  if (closed_ || closing_ != 0) return;
+  if (loop_ == nullptr) return Close(std::move(error));
+  closing_ = loop_->After(std::chrono::milliseconds(0), [this, error = std::move(error)] {
+    closing_ = 0;
+    // Why the other side closed may still be there to be read.
+    if (error) OnReadable();
+    Close(error);
+  });
+}
+
 void Connection::WatchOutput(bool on) {
-  if (loop_ == nullptr || on == watching_output_) return;
-  watching_output_ = on;
+  if (loop_ == nullptr) return;
+  // Nothing is read from one that doesn't read.
+  const short in = mux_.overfull() ? 0 : POLLIN;
   if (output_.valid()) {
     loop_->SetEvents(output_.get(), on ? POLLOUT : 0);
+    loop_->SetEvents(input_.get(), in);
   } else {
-    loop_->SetEvents(input_.get(), static_cast<short>(POLLIN | (on ? POLLOUT : 0)));
+    loop_->SetEvents(input_.get(), static_cast<short>(in | (on ? POLLOUT : 0)));
   }
 }
 
@@ -204,13 +280,19 @@ void Connection::Finish() {
 void Connection::Close(std::optional<Error> error) {
   if (closed_) return;
   closed_ = true;
+  mux_.Pause();  // frames behind the one that is being handled are nobody's
   DropWatches();
-  input_.reset();
+  CloseHostile(std::move(input_));
   output_.reset();
-  if (events_.on_closed) {
+  if (events_.on_closed && !abandoned_) {
     auto on_closed = events_.on_closed;  // the callback may replace the events
     on_closed(std::move(error));
   }
+}
+
+void Connection::Abandon() {
+  abandoned_ = true;
+  Close(std::nullopt);
 }
 
 sys::UniqueFd Connection::GiveAway(Handover& handover) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "linux_runtime/supervise/loop.h"
 #include "linux_runtime/sys/fd.h"
@@ -21,6 +22,15 @@ struct Handover {
   std::string unsent;  // bytes as the transport carries them
   std::string secret;  // SecretStream::Export; "": none
 };
+
+// Linux 6.16: a socket whose option this is 0 takes no descriptors (SCM_RIGHTS).
+inline constexpr int kPassRights = 83;  // SO_PASSRIGHTS
+
+// Closes what a stranger passed, in a process that may wait: the last close of a socket with SO_LINGER, or of a file of FUSE's, takes
+// as long as its maker likes.
+void CloseElsewhere(std::vector<sys::UniqueFd> descriptors);
+// The same for a stranger's own socket, in which descriptors may lie unread; where the kernel keeps them out, it is just closed.
+void CloseHostile(sys::UniqueFd socket);
 
 class Connection : private wire::Receiver {
  public:
@@ -60,6 +70,10 @@ class Connection : private wire::Receiver {
   // Says goodbye, and closes once all is sent: on_closed follows. With a limit of time for a reader that stands still.
   void Finish();
   bool closed() const { return closed_; }
+  // Closes now, and tells nobody.
+  void Abandon();
+  // Bytes that are kept for or from the other side.
+  size_t buffered() const { return mux_.buffered() + raw_.size() + unread_.size(); }
 
   // Takes the connection apart, from within on_message at the latest: what is behind that message stays unread.
   sys::UniqueFd GiveAway(Handover& handover);
@@ -81,6 +95,7 @@ class Connection : private wire::Receiver {
   bool Seal();
   void WatchOutput(bool on);
   void Close(std::optional<Error> error);
+  void CloseSoon(std::optional<Error> error);
   void Tick();
   void DropWatches();
 
@@ -93,10 +108,10 @@ class Connection : private wire::Receiver {
   size_t raw_sent_ = 0;
   std::string unread_;
   std::chrono::milliseconds period_{0};
-  supervise::Loop::TimerId timer_ = 0;
+  supervise::Loop::TimerId timer_ = 0, closing_ = 0;
   uint64_t frames_seen_ = 0;
   int silent_periods_ = 0;
-  bool output_broken_ = false, watching_output_ = false, finishing_ = false, said_bye_ = false, heard_bye_ = false,
+  bool abandoned_ = false, output_broken_ = false, finishing_ = false, said_bye_ = false, heard_bye_ = false,
        closed_ = false;
 };
 

@@ -17,6 +17,7 @@ constexpr const char* kKinds[] = {"begin", "start", "program", "end", "refusal",
 constexpr size_t kHashBytes = 32;
 constexpr size_t kMostLine = 1 << 20;
 constexpr size_t kMostText = 4096;
+constexpr size_t kMostDenials = 64 << 10;
 
 void Add(Json& json, const char* name, const std::string& text) {
   if (text.empty()) return;
@@ -55,7 +56,8 @@ std::string WriteLine(const Event& event, Chain& chain) {
   if (event.exit_code) json["exitCode"] = *event.exit_code;
   if (event.denied != 0) json["denied"] = event.denied;
   if (!event.denials.empty()) {
-    Result<Json> denials = oci::ParseStrictJson(event.denials, "denials", kMostLine / 2);
+    // A supervisor says them, which is its user's; escaped they are up to six times as long.
+    Result<nlohmann::json> denials = oci::ParseSortedJson(event.denials, "denials", kMostDenials);
     if (denials.ok() && denials->is_array() && !denials->empty()) json["denials"] = *std::move(denials);
   }
   if (event.lost != 0) json["lost"] = event.lost;

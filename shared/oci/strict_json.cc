@@ -80,7 +80,10 @@ std::string TypeName(const StrictJson& json) {
   }
 }
 
-Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& source, size_t max_bytes) {
+namespace {
+
+template <class Json>
+Result<Json> Parse(std::string_view text, const std::string& source, size_t max_bytes) {
   if (text.size() > max_bytes) {
     return Error(Code::kInvalid,
                  "read JSON: " + std::to_string(text.size()) + " bytes, allowed are " + std::to_string(max_bytes))
@@ -101,8 +104,8 @@ Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& sou
   auto refuse = [&](std::string message) {
     if (!error) error = Error(Code::kInvalid, std::move(message)).WithPosition({source, 0, 0, Pointer(levels)});
   };
-  using Event = StrictJson::parse_event_t;
-  auto watch = [&](int, Event event, StrictJson& value) {
+  using Event = typename Json::parse_event_t;
+  auto watch = [&](int, Event event, Json& value) {
     if (error) return false;
     switch (event) {
       case Event::object_start:
@@ -114,7 +117,7 @@ Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& sou
         levels.push_back({.object = event == Event::object_start, .names = {}, .name = {}});
         return true;
       case Event::key:
-        levels.back().name = value.get_ref<const std::string&>();
+        levels.back().name = value.template get_ref<const std::string&>();
         if (!levels.back().names.insert(levels.back().name).second) refuse("the name stands twice in this object");
         return !error;
       case Event::object_end:
@@ -128,15 +131,25 @@ Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& sou
     return true;
   };
   try {
-    StrictJson document = StrictJson::parse(text.begin(), text.end(), watch);
+    Json document = Json::parse(text.begin(), text.end(), watch);
     if (error) return std::move(*error);
     return document;
-  } catch (const StrictJson::parse_error& problem) {
+  } catch (const nlohmann::json::parse_error& problem) {
     if (error) return std::move(*error);
     return Error(Code::kInvalid, "not JSON: " + Reason(problem.what())).WithPosition(At(text, problem.byte, source));
-  } catch (const StrictJson::exception& problem) {
+  } catch (const nlohmann::json::exception& problem) {
     return Error(Code::kInvalid, "not JSON: " + Reason(problem.what())).WithPosition({source, 0, 0, ""});
   }
+}
+
+}  // namespace
+
+Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& source, size_t max_bytes) {
+  return Parse<StrictJson>(text, source, max_bytes);
+}
+
+Result<nlohmann::json> ParseSortedJson(std::string_view text, const std::string& source, size_t max_bytes) {
+  return Parse<nlohmann::json>(text, source, max_bytes);
 }
 
 }  // namespace mxc::oci

@@ -19,6 +19,10 @@ inline constexpr size_t kMaxJsonDepth = 64;
 // pointer), nesting over kMaxJsonDepth. No comments, no trailing text.
 Result<StrictJson> ParseStrictJson(std::string_view text, const std::string& source, size_t max_bytes);
 
+// The same without the order of names, for messages of strangers: keeping the order takes time that grows with the square of an
+// object's names.
+Result<nlohmann::json> ParseSortedJson(std::string_view text, const std::string& source, size_t max_bytes);
+
 // "a list", "a string", … for messages.
 std::string TypeName(const StrictJson& json);
 

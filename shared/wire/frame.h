@@ -59,6 +59,7 @@ class FrameReader {
   Result<std::optional<Frame>> Next();
   // What is behind the last frame; nothing is left here.
   std::string TakeRest();
+  size_t waiting() const { return buffer_.size() - taken_; }
 
  private:
   std::string buffer_;

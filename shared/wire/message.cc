@@ -9,7 +9,7 @@
 namespace mxc::wire {
 namespace {
 
-using Json = oci::StrictJson;
+using Json = nlohmann::json;
 
 constexpr size_t kMostText = 64 << 10;
 constexpr size_t kMostItems = 8192;
@@ -200,7 +200,7 @@ void ReadProgramPart(Fields& fields, ProgramPart& program) {
   fields.Flag("detached", program.detached);
 }
 
-Result<Json> Parse(std::string_view json) { return oci::ParseStrictJson(json, "message", kMaxMessage); }
+Result<Json> Parse(std::string_view json) { return oci::ParseSortedJson(json, "message", kMaxMessage); }
 
 }  // namespace
 

@@ -83,7 +83,7 @@ void Multiplexer::Sent(size_t bytes) {
 
 Result<void> Multiplexer::Receive(std::string_view bytes) {
   reader_.Add(bytes);
-  while (!paused_) {
+  while (!paused_ && !overfull()) {
     const std::optional<Frame> frame = MXC_TRY(reader_.Next());
     if (!frame) return {};
     if (gone_) return Error(Code::kInvalid, "a frame arrived after the other side's goodbye");

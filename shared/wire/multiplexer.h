@@ -45,6 +45,11 @@ class Multiplexer {
   bool OpenReader(uint32_t stream) { return Open(stream, true); }
   bool OpenWriter(uint32_t stream) { return Open(stream, false); }
 
+  // Whether so many streams can be opened, the first of which has this number.
+  bool CanOpen(uint32_t first, size_t count) const {
+    return first > last_stream_ && streams_.size() + count <= kMaxStreams;
+  }
+
   // Bytes that Write would take now: 0 without credit, or while more than kBacklog waits for the transport.
   size_t Room(uint32_t stream) const;
   // Takes at most Room bytes; returns how many.
@@ -64,6 +69,11 @@ class Multiplexer {
   void Pause() { paused_ = true; }
   std::string TakeUnread() { return reader_.TakeRest(); }
   void Resume() { greeted_ = true; }
+
+  // So much waits for the other side to read it that nothing more is taken from it: Receive stops, and goes on, with no bytes even,
+  // once some is sent.
+  bool overfull() const { return out_.size() - sent_ > 4 * kBacklog; }
+  size_t buffered() const { return out_.size() + reader_.waiting(); }
 
   bool greeted() const { return greeted_; }             // the other side's hello was there
   uint64_t received_frames() const { return frames_; }  // for keep-alive: any frame is a sign of life

@@ -6,7 +6,7 @@
 namespace mxc::wire {
 namespace {
 
-using Json = oci::StrictJson;
+using Json = nlohmann::json;
 
 std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -19,7 +19,7 @@ Result<void> Text(const Json& json, const char* name, std::string& value) {
 }
 
 Result<Json> Object(std::string_view text) {
-  Json json = MXC_TRY(oci::ParseStrictJson(text, "opening", kMaxOpening));
+  Json json = MXC_TRY(oci::ParseSortedJson(text, "opening", kMaxOpening));
   if (!json.is_object()) return Error(Code::kInvalid, "opening: expected an object");
   return json;
 }

@@ -13,20 +13,20 @@ from harness import Box, equal, program
 class Mxcd:
     """An mxcd with a folder of the box's. As root it serves everybody; `own`: started by the box's caller for himself."""
 
-    def __init__(self, box, *arguments, own=False):
+    def __init__(self, box, *arguments, own=False, env=None):
         self.box, self.own = box, own
         self.folder = box.folder("mxcd")
         if not own and os.getuid() == 0:
             os.chown(self.folder, 0, 0)
         self.socket = os.path.join(self.folder, "mxcd.sock")
-        self.arguments = arguments
+        self.arguments, self.env = arguments, env or {}
         self.start()
 
     def start(self):
         options = {"user": self.box.uid, "group": self.box.uid, "extra_groups": []} if self.own and os.getuid() == 0 else {}
         self.process = subprocess.Popen(
             [program("mxcd"), "--folder", self.folder, *self.arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.box.environment(), **options,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.box.environment(self.env), **options,
         )
         equal(self.process.stderr.readline(), b"mxcd: ready\n", "mxcd's first line")
 

@@ -37,6 +37,12 @@ struct DaemonOptions {
 std::string DaemonFolder(uid_t uid, const std::string& runtime_directory);
 inline constexpr char kSocketName[] = "mxcd.sock";
 
+inline wire::Reply ReplyTo(const wire::Request& request) {
+  wire::Reply reply;
+  reply.id = request.id;
+  return reply;
+}
+
 class Daemon {
  public:
   static Result<std::unique_ptr<Daemon>> Start(DaemonOptions options);

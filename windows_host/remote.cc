@@ -36,9 +36,9 @@ constexpr int kSigInt = 2, kSigKill = 9, kSigTerm = 15;
 
 // What threads tell the one that speaks the protocol.
 struct Event {
-  enum class Kind : uint8_t { kRelay, kInput, kWritten, kInterrupt, kClose } kind;
+  enum class Kind : uint8_t { kRelay, kInput, kWritten, kUnwanted, kInterrupt, kClose } kind;
   std::string bytes = {};  // kRelay, kInput; "": the end
-  int stream = 0;          // kWritten: 1 or 2
+  int stream = 0;          // kWritten, kUnwanted (nobody takes it any more): 1 or 2
   size_t size = 0;         // kWritten
 };
 
@@ -127,7 +127,10 @@ class Writer {
         if (last) filter_.Finish(shown);
         bytes = std::move(shown);
       }
-      if (!broken_ && !bytes.empty()) broken_ = !output_.Write(bytes);
+      if (!broken_ && !bytes.empty() && !output_.Write(bytes)) {
+        broken_ = true;
+        Queue().Put({Event::Kind::kUnwanted, {}, stream_});
+      }
       {
         const std::lock_guard<std::mutex> hold(lock_);
         writing_ = false;
@@ -270,7 +273,7 @@ class Remote : private wire::Receiver {
   RemoteEnd end_;
   std::optional<Error> failure_;
   uint32_t program_ = 0, last_request_ = 1;
-  bool log_failed_ = false, replied_ = false, ended_ = false, bye_ = false, gone_ = false;
+  bool log_failed_ = false, replied_ = false, ended_ = false, bye_ = false, gone_ = false, unheard_ = false;
   std::chrono::steady_clock::time_point last_interrupt_{};
 };
 
@@ -382,6 +385,9 @@ void Remote::Handle(Event event) {
     case Event::Kind::kWritten:
       mux_.Consumed(event.stream == 1 ? request_.streams.output : request_.streams.error, event.size);
       break;
+    case Event::Kind::kUnwanted:
+      mux_.Reset(event.stream == 1 ? request_.streams.output : request_.streams.error);
+      break;
     case Event::Kind::kInterrupt:
     case Event::Kind::kClose:
       Interrupt(event.kind == Event::Kind::kClose);
@@ -402,7 +408,8 @@ void Remote::LookAtSize() {
 void Remote::Flush() {
   const std::string_view pending = mux_.Pending();
   if (pending.empty()) return;
-  if (!relay_->Write(pending)) gone_ = true;
+  // The relay may be gone while its last words are still to be read: only the end of those is the end.
+  if (!unheard_) unheard_ = !relay_->Write(pending);
   mux_.Sent(pending.size());
 }
 
@@ -435,10 +442,11 @@ Result<RemoteEnd> Remote::Run() {
       if (last) return;
     }
   }).detach();
+  auto looked = std::chrono::steady_clock::now();
   while (!Done()) {
-    if (std::optional<Event> event = Queue().Take(kLook)) {
-      Handle(*std::move(event));
-    } else {
+    if (std::optional<Event> event = Queue().Take(kLook)) Handle(*std::move(event));
+    if (const auto now = std::chrono::steady_clock::now(); now - looked >= kLook) {
+      looked = now;
       LookAtSize();
     }
   }

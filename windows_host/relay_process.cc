@@ -98,10 +98,10 @@ Result<Pipe> MakePipe(bool child_reads) {
   return pipe;
 }
 
-// wsl.exe writes UTF-16 where it is told nothing else.
+// wsl.exe writes UTF-16 where it is told nothing else, in the user's language: a zero byte, as every line's end has there, is in no
+// other text.
 std::string Readable(const std::string& bytes) {
-  const size_t zeros = static_cast<size_t>(std::count(bytes.begin(), bytes.end(), '\0'));
-  if (zeros * 3 < bytes.size()) return EscapeText(bytes);
+  if (bytes.find('\0') == std::string::npos) return EscapeText(bytes);
   std::wstring wide;
   for (size_t at = 0; at + 1 < bytes.size(); at += 2) {
     wide +=

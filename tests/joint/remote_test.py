@@ -18,6 +18,9 @@ import time
 import traceback
 
 IN_NAMESPACE = "MXC_JOINT_IN_NAMESPACE"
+MAGIC = b"\x7fMXC-RELAY-1\r\n\x1a\n"
+STARTS_WITHIN = 60  # seconds that mxc.exe waits for wsl.exe
+SOON = 15  # seconds
 _cases = []
 
 
@@ -53,6 +56,7 @@ class World:
         os.mkdir(self.folder, 0o755)
         self.mxcd = subprocess.Popen([mxcd, "--folder", self.folder], stderr=subprocess.PIPE)
         self.mxcd.stderr.readline()
+        self.relays, self.cut = [], False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.mode("bridge")
         threading.Thread(target=self._distribution, daemon=True).start()
@@ -63,8 +67,11 @@ class World:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            # The relay's standard streams are the connection.
-            subprocess.Popen([self.relay, "--proto", "1", "--folder", self.folder], stdin=connection, stdout=connection)
+            if self.cut:
+                connection.sendall(MAGIC)
+            else:
+                # The relay's standard streams are the connection.
+                self.relays.append(subprocess.Popen([self.relay, "--proto", "1", "--folder", self.folder], stdin=connection, stdout=connection))
             connection.close()
 
     def mode(self, name):
@@ -77,13 +84,13 @@ class World:
         os.chmod(path, 0o644)
         return path
 
-    def start(self, *arguments, **options):
-        environment = {**os.environ, "MXC_WSL_EXE": "Z:" + self.fake.replace("/", "\\"), "SECRET_OF_WINDOWS": "s3cret"}
+    def start(self, *arguments, variables=None, **options):
+        environment = {**os.environ, "MXC_WSL_EXE": "Z:" + self.fake.replace("/", "\\"), "SECRET_OF_WINDOWS": "s3cret", **(variables or {})}
         return subprocess.Popen([self.wine, self.exe, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.base, **options)
 
-    def run(self, *arguments, input=b"", timeout=90):
+    def run(self, *arguments, input=b"", timeout=90, **options):
         begin = time.monotonic()
-        started = self.start(*arguments, stdin=subprocess.PIPE)
+        started = self.start(*arguments, stdin=subprocess.PIPE, **options)
         out, err = started.communicate(input, timeout=timeout)
         self.seconds = time.monotonic() - begin
         return started.returncode, out, err
@@ -98,6 +105,20 @@ class World:
         self.mxcd.wait()
         self.mxcd.stderr.close()
         shutil.rmtree(self.base)
+
+
+def end(world, started):
+    """Ends an mxc.exe as the Task Manager does: what `started` is, wine_run, may be another process than mxc.exe's."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if line.startswith(world.exe.encode()):
+                os.kill(int(entry), 9)
+    started.communicate()
 
 
 @case
@@ -126,8 +147,87 @@ def a_run_and_what_comes_back(world):
 @case
 def bytes_go_through_as_they_are(world):
     data = os.urandom(1_000_000) + b"\r\n\x1a\0end"
-    code, out, _ = world.run("run", "--", "cat", input=data)
-    equal((code, out == data), (0, True), "what came back")
+    code, out, err = world.run("run", "--", "cat", input=data)
+    equal((code, out == data), (0, True), f"what came back ({err!r})")
+
+
+@case
+def arguments_arrive_as_they_are(world):
+    arguments = ["*", "a b", 'quo"te', "back\\slash\\", "", "漢字 🐧", "--policy", "$HOME", "%PATH%"]
+    code, out, err = world.run("run", "--", "printf", "%s|", *arguments)
+    equal((code, out.decode()), (0, "".join(f"{a}|" for a in arguments)), f"arguments ({err!r})")
+
+
+@case
+def wsl_exe_gets_eight_variables_and_no_more(world):
+    equal(world.run("list", variables={"WSLENV": "SECRET_OF_WINDOWS/u"})[0], 0, "status")
+    with open(os.path.join(world.base, "fake_wsl.log"), encoding="utf-8") as file:
+        variables = dict(line[9:].split("=", 1) for line in file.read().splitlines() if line.startswith("variable "))
+    # Wine's own are of every program under it.
+    names = {name.upper() for name in variables if not name.startswith("WINE")}
+    wanted = {"SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "LOCALAPPDATA", "WSL_UTF8", "WSL_DISABLE_WARNINGS"}
+    # Not every prefix of Wine's has a TEMP, and an empty variable may be none there.
+    equal(names - {"WSLENV", "TEMP"}, wanted, "variables")
+    equal((variables["WSL_UTF8"], variables["WSL_DISABLE_WARNINGS"], variables.get("WSLENV", "")), ("1", "1", ""), "their values")
+
+
+@case
+def a_signal_ends_the_program_and_its_number_comes_back(world):
+    equal(world.run("run", "--", "sh", "-c", "kill -TERM $$")[0], 143, "status")
+
+
+@case
+def input_that_nobody_reads_holds_nothing_up(world):
+    equal(world.run("run", "--", "sh", "-c", "exit 3", input=bytes(4 << 20), timeout=SOON)[0], 3, "status")
+
+
+@case
+def an_output_that_stands_still_holds_up_neither_the_other_nor_the_input(world):
+    script = "head -c 4000000 /dev/zero & read line; echo $line >&2; wait"
+    started = world.start("run", "--", "sh", "-c", script, stdin=subprocess.PIPE)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(started.stderr.readline()), daemon=True)
+    reader.start()
+    time.sleep(1)
+    started.stdin.write(b"typed\n")
+    started.stdin.flush()
+    reader.join(SOON)
+    equal(got, [b"typed\n"], "standard error while nobody reads the output")
+    equal(len(started.communicate(timeout=SOON)[0]), 4_000_000, "bytes of the output then")
+    equal(started.returncode, 0, "status")
+
+
+@case
+def an_output_that_is_closed_ends_who_writes_it(world):
+    started = world.start("run", "--", "sh", "-c", "yes; echo $? >&2", stdin=subprocess.DEVNULL)
+    equal(started.stdout.readline(), b"y\n", "first line")
+    started.stdout.close()
+    started.stdout = None
+    try:
+        err = started.communicate(timeout=SOON)[1]
+    except subprocess.TimeoutExpired:
+        end(world, started)
+        raise AssertionError("the program writes on though nobody takes it any more") from None
+    contains(err.split(), b"141", "what the shell says of `yes`: SIGPIPE")
+
+
+@case
+def a_relay_that_goes_is_told_of(world):
+    started = world.start("run", "--", "sh", "-c", "echo up; sleep 4243", stdin=subprocess.DEVNULL)
+    equal(started.stdout.readline(), b"up\n", "first line")
+    world.relays[-1].kill()
+    _, err = started.communicate(timeout=SOON)
+    equal(started.returncode, 125, "status")
+    contains(flat(err), "the connection to mxcd ended before the program did", "stderr")
+
+
+@case
+def a_policy_is_refused_at_its_place(world):
+    path = world.file("broken.json", '{"version": "1.0.0",\r\n "filesytem": {}}')
+    code, _, err = world.run("run", "--policy", "Z:" + path.replace("/", "\\"), "--", "true")
+    equal(code, 125, "status")
+    contains(flat(err), "broken.json:2", "stderr")
+    contains(flat(err), "filesytem", "stderr")
 
 
 @case
@@ -212,26 +312,38 @@ def a_wsl_that_fails_is_told_of(world):
 
 
 @case
+def a_wsl_that_fails_in_other_ways_is_told_of(world):
+    for mode, said in (("foreign", "没有分发版"), ("stderr", "exec: No such file or directory"), ("cut", "relay")):
+        world.mode("bridge" if mode == "cut" else mode)
+        world.cut = mode == "cut"
+        code, out, err = world.run("run", "--", "true", timeout=SOON)
+        equal((code, out), (125, b""), f"{mode} ({err!r})")
+        contains(flat(err), said, mode)
+    code, _, err = world.run("list", variables={"MXC_WSL_EXE": "Z:\\no\\wsl.exe"})
+    equal(code, 125, "status without a wsl.exe")
+    contains(flat(err), "MXC_WSL_EXE", "stderr without a wsl.exe")
+
+
+@case
+def a_wsl_that_says_nothing_is_given_up(world):
+    world.mode("mute")
+    code, _, err = world.run("list", timeout=STARTS_WITHIN + SOON)
+    equal(code, 125, "status")
+    contains(flat(err), f"{STARTS_WITHIN} seconds", "stderr")
+
+
+@case
 def a_run_ends_with_its_mxc_exe(world):
     started = world.start("run", "--", "sh", "-c", "echo ready; sleep 4242", stdin=subprocess.DEVNULL)
     equal(started.stdout.readline(), b"ready\n", "first line")
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    line = file.read()
-            except OSError:
-                continue
-            if b"mxc.exe" in line and b"4242" in line and world.base.encode() in line:
-                os.kill(int(entry), 9)
-    started.communicate()
+    end(world, started)
 
     def runs():
         return any(one.get("state") == "run" for one in json.loads(subprocess.run([world.mxc, "list", "--json"], env={**os.environ, "MXC_SOCKET": os.path.join(world.folder, "mxcd.sock")}, capture_output=True, check=True).stdout))
 
-    end = time.monotonic() + 15
+    last = time.monotonic() + SOON
     while runs():
-        if time.monotonic() > end:
+        if time.monotonic() > last:
             raise AssertionError("the sandbox is still there")
         time.sleep(0.1)
 

@@ -3,6 +3,7 @@
 //
 //   bridge   as wsl.exe does      noise   UTF-16 text first, then so      late   after a second, then so
 //   die      says why and fails   silent  ends with 0, without a word     flood  more text than anybody wants
+//   foreign  the same in Chinese  stderr  says it there, as a shell would  mute  nothing, and doesn't end
 // clang-format off
 #include <winsock2.h>
 #include <windows.h>
@@ -95,6 +96,16 @@ int wmain(int argc, wchar_t** argv) {
     Say(Utf16("There is no distribution with the supplied name.\r\n"));
     return -1;
   }
+  if (mode == "foreign") {
+    const std::wstring text = L"\u6ca1\u6709\u5206\u53d1\u7248\r\n";
+    Say({reinterpret_cast<const char*>(text.data()), text.size() * sizeof(wchar_t)});
+    return -1;
+  }
+  if (mode == "stderr") {
+    Say("exec: No such file or directory\n", STD_ERROR_HANDLE);
+    return 1;
+  }
+  if (mode == "mute") ::Sleep(INFINITE);
   if (mode == "flood") {
     const std::string block(4096, 'x');
     for (int i = 0; i < 64; ++i) Say(block);

@@ -67,12 +67,41 @@ class World:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
+
+    # By pipes, as wsl.exe does: a socket that its last owner closes with bytes unread takes back what it has sent.
+    def _carry(self, connection):
+        with connection:
             if self.cut:
                 connection.sendall(MAGIC)
-            else:
-                # The relay's standard streams are the connection.
-                self.relays.append(subprocess.Popen([self.relay, "--proto", "1", "--folder", self.folder], stdin=connection, stdout=connection))
-            connection.close()
+                return
+            relay = subprocess.Popen([self.relay, "--proto", "1", "--folder", self.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+            self.relays.append(relay)
+            inward = threading.Thread(target=self._carry_in, args=(connection, relay.stdin), daemon=True)
+            inward.start()
+            try:
+                while data := os.read(relay.stdout.fileno(), 65536):
+                    connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                relay.kill()  # nobody is there any more
+            inward.join()
+            relay.stdout.close()
+            relay.wait()
+
+    @staticmethod
+    def _carry_in(connection, pipe):
+        gone = False
+        try:
+            while data := connection.recv(65536):
+                while data and not gone:
+                    try:
+                        data = data[pipe.write(data) :]
+                    except BrokenPipeError:
+                        gone = True
+        except OSError:
+            pass
+        pipe.close()
 
     def mode(self, name):
         self.file("fake_wsl.txt", f"{self.listener.getsockname()[1]} {name}\n")

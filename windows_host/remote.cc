@@ -454,6 +454,9 @@ Result<RemoteEnd> Remote::Run() {
   if (!gone_) Flush();
   if (out_) out_->End();
   if (error_) error_->End();
+  // They put the console's mode back.
+  out_.reset();
+  error_.reset();
   if (!ended_ && !failure_) {
     failure_ = Error(Code::kSystem, "the connection to mxcd ended before the program did")
                    .WithHint("was the distribution stopped? See /var/log/mxc/audit.jsonl in it");

@@ -4,6 +4,7 @@
 PROGRAM MXC MXCD MXC_RELAY WINE_RUN [PATTERN], with $MXC_EXE and $FAKE_WSL. Output: `PASS: CASE`, `FAIL: CASE: why` or `SKIP: why`.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -136,8 +137,8 @@ class World:
         shutil.rmtree(self.base)
 
 
-def end(world, started):
-    """Ends an mxc.exe as the Task Manager does: what `started` is, wine_run, may be another process than mxc.exe's."""
+def end(program, started):
+    """Ends a program of Windows as the Task Manager does: what `started` is, wine_run, may be another process than its own."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -145,9 +146,25 @@ def end(world, started):
                     line = file.read()
             except OSError:
                 continue
-            if line.startswith(world.exe.encode()):
+            if line.startswith(program.encode()):
                 os.kill(int(entry), 9)
     started.communicate()
+
+
+@contextlib.contextmanager
+def wine_kept(wine, fake):
+    """Wine's server ends with its last program, and who starts one just then may wait for it for ever: one program stays."""
+    folder = tempfile.mkdtemp(prefix="mxc-remote-", dir="/var/tmp")
+    program = shutil.copyfile(fake, os.path.join(folder, "fake_wsl.exe"))
+    with open(os.path.join(folder, "fake_wsl.txt"), "w", encoding="ascii") as file:
+        file.write("0 mute\n")
+    started = subprocess.Popen([wine, program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        yield
+    finally:
+        end(program, started)
+        shutil.rmtree(folder)
 
 
 @case
@@ -235,7 +252,7 @@ def an_output_that_is_closed_ends_who_writes_it(world):
     try:
         err = started.communicate(timeout=SOON)[1]
     except subprocess.TimeoutExpired:
-        end(world, started)
+        end(world.exe, started)
         raise AssertionError("the program writes on though nobody takes it any more") from None
     contains(err.split(), b"141", "what the shell says of `yes`: SIGPIPE")
 
@@ -365,7 +382,7 @@ def a_wsl_that_says_nothing_is_given_up(world):
 def a_run_ends_with_its_mxc_exe(world):
     started = world.start("run", "--", "sh", "-c", "echo ready; sleep 4242", stdin=subprocess.DEVNULL)
     equal(started.stdout.readline(), b"ready\n", "first line")
-    end(world, started)
+    end(world.exe, started)
 
     def runs():
         return any(one.get("state") == "run" for one in json.loads(subprocess.run([world.mxc, "list", "--json"], env={**os.environ, "MXC_SOCKET": os.path.join(world.folder, "mxcd.sock")}, capture_output=True, check=True).stdout))
@@ -375,6 +392,25 @@ def a_run_ends_with_its_mxc_exe(world):
         if time.monotonic() > last:
             raise AssertionError("the sandbox is still there")
         time.sleep(0.1)
+
+
+def run_cases(only, *programs):
+    """How many cases failed."""
+    failed = 0
+    for function in _cases:
+        if only and not re.search(only, function.__name__):
+            continue
+        begin = time.monotonic()
+        world = World(*programs)
+        try:
+            function(world)
+            print(f"PASS: {function.__name__} [{time.monotonic() - begin:.1f} s]", flush=True)
+        except Exception as error:  # a case that breaks is a case that fails
+            failed += 1
+            print(f"FAIL: {function.__name__}: {error if isinstance(error, AssertionError) else traceback.format_exc()}", flush=True)
+        finally:
+            world.close()
+    return failed
 
 
 def main():
@@ -388,21 +424,8 @@ def main():
         os.environ[IN_NAMESPACE] = "1"
         os.execvp("unshare", ["unshare", "-m", "--propagation", "private", sys.executable, "-B", *sys.argv])
     mxc, mxcd, relay, wine = (os.path.abspath(file) for file in files)
-    failed = 0
-    for function in _cases:
-        if only and not re.search(only, function.__name__):
-            continue
-        begin = time.monotonic()
-        world = World(mxc, mxcd, relay, wine, exe, fake)
-        try:
-            function(world)
-            print(f"PASS: {function.__name__} [{time.monotonic() - begin:.1f} s]", flush=True)
-        except Exception as error:  # a case that breaks is a case that fails
-            failed += 1
-            print(f"FAIL: {function.__name__}: {error if isinstance(error, AssertionError) else traceback.format_exc()}", flush=True)
-        finally:
-            world.close()
-    return 1 if failed else 0
+    with wine_kept(wine, fake):
+        return 1 if run_cases(only, mxc, mxcd, relay, wine, exe, fake) else 0
 
 
 if __name__ == "__main__":

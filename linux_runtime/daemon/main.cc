@@ -10,6 +10,7 @@
 
 #include "CLI/CLI.hpp"
 #include "linux_runtime/daemon/daemon.h"
+#include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "shared/base/style.h"
 #include "shared/base/version.h"
@@ -74,6 +75,13 @@ int Main(int argc, char** argv) {
   }
   ::signal(SIGPIPE, SIG_IGN);
   options.listener.reset(ActivationSocket());
+  if (::geteuid() != 0 && options.folder == DaemonFolder(::geteuid(), Environment("XDG_RUNTIME_DIR"))) {
+    // The folder above it, which may not be there yet.
+    if (Result<run::StateFolder> above = run::OpenStateFolder(false, Environment("XDG_RUNTIME_DIR")); !above.ok()) {
+      ::fputs(FormatError(above.error(), false).c_str(), stderr);
+      return kOurError;
+    }
+  }
   Result<std::unique_ptr<Daemon>> daemon = Daemon::Start(std::move(options));
   Result<void> ended;
   if (daemon.ok()) {

@@ -257,6 +257,7 @@ class Remote : private wire::Receiver {
   void Interrupt(bool close);
   void SendInput();
   void Ask(wire::Operation operation, int signal, std::optional<wire::TerminalSize> size = {});
+  Result<void> Receive(std::string_view bytes);
   void LookAtSize();
   void Flush();
   bool Done();
@@ -327,13 +328,7 @@ Result<void> Remote::OnMessage(std::string_view json) {
 
 void Remote::Ask(wire::Operation operation, int signal, std::optional<wire::TerminalSize> size) {
   if (!replied_ || ended_ || program_ == 0) return;
-  wire::Request request;
-  request.id = ++last_request_;
-  request.operation = operation;
-  request.session = request_.session;
-  request.program = program_;
-  request.signal = signal;
-  request.terminal = size;
+  const wire::Request request = client::FurtherRequest(request_, ++last_request_, program_, operation, signal, size);
   mux_.SendMessage(wire::WriteRequest(request));
 }
 
@@ -373,7 +368,7 @@ void Remote::Handle(Event event) {
     case Event::Kind::kRelay:
       if (event.bytes.empty()) {
         gone_ = true;
-      } else if (Result<void> taken = mux_.Receive(event.bytes); !taken.ok() && !failure_) {
+      } else if (Result<void> taken = Receive(event.bytes); !taken.ok() && !failure_) {
         failure_ = std::move(taken).error();
         ended_ = gone_ = true;
       }
@@ -395,6 +390,16 @@ void Remote::Handle(Event event) {
   }
   SendInput();
   Flush();
+}
+
+// All of it, though the multiplexer takes a turn at a time.
+Result<void> Remote::Receive(std::string_view bytes) {
+  MXC_TRY(mux_.Receive(bytes));
+  while (mux_.stalled()) {
+    Flush();
+    MXC_TRY(mux_.Receive(""));
+  }
+  return {};
 }
 
 void Remote::LookAtSize() {

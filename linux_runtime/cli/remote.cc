@@ -58,10 +58,10 @@ Result<sys::UniqueFd> Connect() {
   if (std::string path = Environment("MXC_SOCKET"); !path.empty()) return ConnectTo(path);
   if (::geteuid() != 0) {
     Result<sys::UniqueFd> own =
-        ConnectTo(run::StateFolderPath(false, Environment("XDG_RUNTIME_DIR")) + "/mxcd/mxcd.sock");
+        ConnectTo(run::DaemonFolder(false, Environment("XDG_RUNTIME_DIR")) + run::kDaemonSocket);
     if (own.ok() || own.error().code() == Code::kRefused) return own;
   }
-  Result<sys::UniqueFd> of_root = ConnectTo("/run/mxcd/mxcd.sock");
+  Result<sys::UniqueFd> of_root = ConnectTo(run::DaemonFolder(true, "") + run::kDaemonSocket);
   if (of_root.ok() || of_root.error().code() == Code::kRefused) return of_root;
   Error error = std::move(of_root).error();
   return std::move(error)
@@ -186,13 +186,7 @@ void Remote::OpenStreams() {
 
 void Remote::Ask(wire::Operation operation, int signal, std::optional<wire::TerminalSize> size) {
   if (!replied_ || ended_ || program_ == 0) return;
-  wire::Request request;
-  request.id = ++last_request_;
-  request.operation = operation;
-  request.session = request_.session;
-  request.program = program_;
-  request.signal = signal;
-  request.terminal = size;
+  const wire::Request request = client::FurtherRequest(request_, ++last_request_, program_, operation, signal, size);
   connection_.mux().SendMessage(wire::WriteRequest(request));
   connection_.Flush();
 }

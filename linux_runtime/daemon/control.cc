@@ -14,7 +14,7 @@ constexpr std::string_view kNews[] = {"ready", "failed", "ended", "program"};
 }  // namespace
 
 std::string WriteTold(const Told& told) {
-  oci::StrictJson json{{"news", kNews[static_cast<size_t>(told.news)]}, {"pid", told.pid}};
+  oci::StrictJson json{{"news", kNews[static_cast<size_t>(told.news)]}};
   if (!told.policy_digest.empty()) json["policyDigest"] = told.policy_digest;
   if (told.exit_code) json["exitCode"] = *told.exit_code;
   if (told.news == News::kProgram) {
@@ -48,7 +48,6 @@ Result<Told> ReadTold(std::string_view text) {
     const auto* known = std::find(std::begin(kNews), std::end(kNews), news);
     if (known == std::end(kNews)) return unknown;
     told.news = static_cast<News>(known - std::begin(kNews));
-    told.pid = json.value("pid", 0);
     told.policy_digest = json.value("policyDigest", "");
     told.how = json.value("how", "");
     if (json.contains("exitCode")) told.exit_code = json.value("exitCode", 0);

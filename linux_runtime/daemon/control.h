@@ -21,7 +21,6 @@ enum class News : uint8_t {
 struct Told {
   News news = News::kReady;
   std::string policy_digest;
-  int pid = 0;                   // of the supervisor
   std::string how;               // kEnded: as an exit report
   std::optional<int> exit_code;  // kEnded, kProgram
   std::string denials;           // kEnded: JSON list of the report's, as far as it fits

@@ -41,11 +41,6 @@ std::string NewId() {
 
 }  // namespace
 
-std::string DaemonFolder(uid_t uid, const std::string& runtime_directory) {
-  if (uid == 0) return "/run/mxcd";
-  return run::StateFolderPath(false, runtime_directory) + "/mxcd";
-}
-
 Result<std::unique_ptr<Daemon>> Daemon::Start(DaemonOptions options) {
   // First, while nothing of anybody's is here.
   Nursery nursery = MXC_TRY(Nursery::Start());
@@ -69,7 +64,7 @@ Result<void> Daemon::Listen() {
     listener_ = std::move(options_.listener);
     return {};
   }
-  const std::string path = options_.folder + "/" + kSocketName;
+  const std::string path = options_.folder + run::kDaemonSocket;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -111,9 +106,8 @@ void Daemon::Recover() {
 }
 
 Result<void> Daemon::Run() {
-  // Connections take after it. Before Linux 6.16 there is no such option, and what comes is closed elsewhere.
-  const int none = 0;
-  (void)::setsockopt(listener_.get(), SOL_SOCKET, transport::kPassRights, &none, sizeof none);
+  // Connections take after it, those that wait to be accepted, too.
+  (void)transport::KeepDescriptorsOut(listener_.get());
   MXC_TRY(loop_.CatchSignals({SIGTERM, SIGINT, SIGHUP}, [this](const signalfd_siginfo& info) {
     if (info.ssi_signo != SIGHUP) loop_.Stop();
   }));
@@ -129,14 +123,17 @@ Result<void> Daemon::Run() {
 }
 
 Result<void> Daemon::Handle(Client& client, std::string_view json) {
-  const wire::Request request = MXC_TRY(wire::ReadRequest(json));
-  if (client.connection->closed()) return {};
+  Result<wire::Request> read = wire::ReadRequest(json);
+  if (!read.ok()) {
+    // It has no number that could be trusted; 0 is nobody's.
+    SendReply(client, wire::FailureOf({}, read.error()));
+    return std::move(read).error();
+  }
+  const wire::Request& request = *read;
   Result<void> done = Dispatch(client, request, json);
   if (done.ok()) return {};
-  wire::Reply reply = ReplyTo(request);
-  reply.error = done.error();
-  AuditRefusal(client.peer, &request, *reply.error);
-  SendReply(client, reply);
+  AuditRefusal(client.peer, &request, done.error());
+  SendReply(client, wire::FailureOf(request, done.error()));
   return {};
 }
 
@@ -155,7 +152,7 @@ Result<void> Daemon::Dispatch(Client& client, const wire::Request& request, std:
     case Operation::kDeprovision:
       return RemoveSession(client, request);
     case Operation::kList: {
-      wire::Reply reply = ReplyTo(request);
+      wire::Reply reply = wire::ReplyTo(request);
       reply.text = List(client);
       SendReply(client, reply);
       return {};
@@ -176,8 +173,8 @@ Result<Daemon::Session*> Daemon::Find(const Client& client, const std::string& i
 
 Result<void> Daemon::Spawn(Session& session, std::string_view request, Client* client) {
   sys::UniqueFd control = MXC_TRY(registry_->Listen(session.record.id));
-  session.control = MXC_TRY(registry_->Connect(session.record.id));
-  session.ready = false;
+  sys::UniqueFd connected = MXC_TRY(registry_->Connect(session.record.id));
+  session.ready = session.told_end = false;
   std::vector<std::string> parts{session.record.id, std::string(request)};
   sys::UniqueFd socket;
   transport::Handover handover;
@@ -185,6 +182,7 @@ Result<void> Daemon::Spawn(Session& session, std::string_view request, Client* c
   AppendHandover(std::move(handover), parts);
   sys::UniqueFd parcel = MXC_TRY(PackParcel(parts));
   MXC_TRY(nursery_->Spawn(session.record.owner, std::move(parcel), std::move(control), std::move(socket)));
+  session.control = std::move(connected);
   WatchControl(session);
   return {};
 }
@@ -246,7 +244,7 @@ Result<void> Daemon::HandOver(Client& client, const wire::Request& request, std:
   Session& session = *MXC_TRY(Find(client, request.session));
   if (!session.control.valid() || !session.ready) {
     if (request.operation == Operation::kInspect) {
-      wire::Reply reply = ReplyTo(request);
+      wire::Reply reply = wire::ReplyTo(request);
       oci::StrictJson text{{"session", session.record.id}, {"state", StateName(session.record.state)}};
       reply.text = text.dump(2);
       SendReply(client, reply);
@@ -255,6 +253,11 @@ Result<void> Daemon::HandOver(Client& client, const wire::Request& request, std:
     return Error(Code::kRefused,
                  "session " + request.session + " is not running, it is " + StateName(session.record.state))
         .WithHint("mxc start " + request.session);
+  }
+  pollfd takes{session.control.get(), POLLOUT, 0};
+  if (::poll(&takes, 1, 0) <= 0 || (takes.revents & POLLOUT) == 0) {
+    return Error(Code::kSystem, "the supervisor of session " + request.session + " takes nothing")
+        .WithHint("`mxc inspect` of a working session names its supervisor; killing that ends the sandbox");
   }
   std::vector<std::string> parts{std::string(json)};
   transport::Handover handover;
@@ -291,7 +294,7 @@ Result<void> Daemon::RemoveSession(Client& client, const wire::Request& request)
     (void)sys::SendMessage(session.control.get(), {&order, 1});
     return {};
   }
-  wire::Reply reply = ReplyTo(request);
+  wire::Reply reply = wire::ReplyTo(request);
   reply.session = request.session;
   Remove(session.record.id);
   SendReply(client, reply);
@@ -317,8 +320,9 @@ void Daemon::OnTold(const std::string& id) {
   if (!told.ok()) return;
   switch (told->news) {
     case News::kReady: {
+      // Each of these is said once for a supervisor; more would be a way to fill the audit.
+      if (session.ready || session.told_end) return;
       session.policy_digest = told->policy_digest;
-      session.told_end = false;
       const bool provisioned = std::any_of(session.waiting.begin(), session.waiting.end(),
                                            [](const Waiting& one) { return one.operation == Operation::kProvision; });
       // A restarted mxcd is told again what its log has already.
@@ -337,6 +341,7 @@ void Daemon::OnTold(const std::string& id) {
       return Answer(session, std::nullopt);
     }
     case News::kFailed: {
+      if (session.told_end) return;
       session.ready = false;
       audit::Event event = EventOf(audit::Kind::kRefusal, session);
       event.what = session.record.state == State::kRun && session.record.request.empty() ? "run" : "provision or start";
@@ -348,6 +353,7 @@ void Daemon::OnTold(const std::string& id) {
       return;
     }
     case News::kEnded: {
+      if (session.told_end) return;
       session.ready = false;
       session.told_end = true;
       audit::Event event = EventOf(audit::Kind::kEnd, session);

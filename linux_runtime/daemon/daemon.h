@@ -33,16 +33,6 @@ struct DaemonOptions {
   uint32_t end_when_idle_s = 0;           // without a session and a connection; 0: never
 };
 
-// What every user's connection goes to by default: root's mxcd, or the user's own.
-std::string DaemonFolder(uid_t uid, const std::string& runtime_directory);
-inline constexpr char kSocketName[] = "mxcd.sock";
-
-inline wire::Reply ReplyTo(const wire::Request& request) {
-  wire::Reply reply;
-  reply.id = request.id;
-  return reply;
-}
-
 class Daemon {
  public:
   static Result<std::unique_ptr<Daemon>> Start(DaemonOptions options);

@@ -24,26 +24,32 @@ constexpr size_t kMostBuffered = 32 << 20;  // of all connections of a user
 void Daemon::OnConnection() {
   sys::UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) return;
-  const int none = 0;
-  (void)::setsockopt(socket.get(), SOL_SOCKET, transport::kPassRights, &none, sizeof none);
+  const bool guarded = transport::KeepDescriptorsOut(socket.get());
+  auto turn_away = [&] {
+    if (guarded) return;
+    std::vector<sys::UniqueFd> one;
+    one.push_back(std::move(socket));
+    transport::CloseElsewhere(std::move(one));
+  };
   Result<Peer> peer = PeerOf(socket.get());
   const bool own = ::geteuid() == 0 || (peer.ok() && peer->uid == ::geteuid());
   if (!peer.ok() || !own) {
     // He hears why, as far as he reads.
-    wire::Reply reply;
-    reply.error = peer.ok() ? Error(Code::kRefused, "this mxcd serves its own user only") : peer.error();
-    AuditRefusal(peer.ok() ? *peer : Peer{0, static_cast<uid_t>(-1), 0, {}}, nullptr, *reply.error);
+    const Error error = peer.ok() ? Error(Code::kRefused, "this mxcd serves its own user only") : peer.error();
+    AuditRefusal(peer.ok() ? *peer : Peer{0, static_cast<uid_t>(-1), 0, {}}, nullptr, error);
     std::string bytes;
     wire::AppendFrame(wire::FrameType::kHello, 0, wire::WriteHello({.program = std::string("mxcd ") + kVersion}),
                       bytes);
-    wire::AppendFrame(wire::FrameType::kMessage, 0, wire::WriteReply(reply), bytes);
+    wire::AppendFrame(wire::FrameType::kMessage, 0, wire::WriteReply(wire::FailureOf({}, error)), bytes);
     (void)::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return transport::CloseHostile(std::move(socket));
+    return turn_away();
   }
   const auto of_user =
       std::count_if(clients_.begin(), clients_.end(), [&](const Client& one) { return one.peer.uid == peer->uid; });
-  if (static_cast<size_t>(of_user) >= options_.most_connections) return transport::CloseHostile(std::move(socket));
-  AddClient(*std::move(peer), std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd()));
+  if (static_cast<size_t>(of_user) >= options_.most_connections) return turn_away();
+  auto connection = std::make_unique<transport::Connection>(std::move(socket), sys::UniqueFd());
+  connection->Guard();
+  AddClient(*std::move(peer), std::move(connection));
 }
 
 Result<void> Daemon::ListenForHost() {
@@ -98,7 +104,7 @@ Result<void> Daemon::Open(Client& client, const wire::Request& request) {
   if (::geteuid() != 0 && account.uid != ::geteuid())
     return Error(Code::kRefused, "this mxcd serves its own user only");
   MXC_TRY(host_listener_->Announce(id, std::move(secret), std::move(account)));
-  SendReply(client, ReplyTo(request));
+  SendReply(client, wire::ReplyTo(request));
   return {};
 }
 

@@ -35,7 +35,7 @@ int ActivationSocket() {
 int Main(int argc, char** argv) {
   CLI::App app("Holds sandboxes for mxc and mxc.exe: sessions that outlive their client.", "mxcd");
   DaemonOptions options;
-  options.folder = DaemonFolder(::geteuid(), Environment("XDG_RUNTIME_DIR"));
+  options.folder = run::DaemonFolder(::geteuid() == 0, Environment("XDG_RUNTIME_DIR"));
   bool version = false;
   std::string check;
   app.add_option("--folder", options.folder, "Where its socket and what it knows of sessions lie")
@@ -71,11 +71,11 @@ int Main(int argc, char** argv) {
     return kOurError;
   }
   if (options.audit_folder.empty()) {
-    options.audit_folder = options.folder == DaemonFolder(0, "") ? "/var/log/mxc" : options.folder + "/audit";
+    options.audit_folder = options.folder == run::DaemonFolder(true, "") ? "/var/log/mxc" : options.folder + "/audit";
   }
   ::signal(SIGPIPE, SIG_IGN);
   options.listener.reset(ActivationSocket());
-  if (::geteuid() != 0 && options.folder == DaemonFolder(::geteuid(), Environment("XDG_RUNTIME_DIR"))) {
+  if (::geteuid() != 0 && options.folder == run::DaemonFolder(::geteuid() == 0, Environment("XDG_RUNTIME_DIR"))) {
     // The folder above it, which may not be there yet.
     if (Result<run::StateFolder> above = run::OpenStateFolder(false, Environment("XDG_RUNTIME_DIR")); !above.ok()) {
       ::fputs(FormatError(above.error(), false).c_str(), stderr);

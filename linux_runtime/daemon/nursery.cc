@@ -36,20 +36,11 @@ struct Birth {
   gid_t groups[kMostGroups] = {};
 };
 
-std::string ReadPasswd() {
-  std::string text;
-  const sys::UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
-  char buffer[4096];
-  for (long size; (size = sys::Read(file.get(), buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<size_t>(size));
-  return text;
-}
-
 // The environment that a login of this account starts with, as far as it concerns us.
 void SetEnvironment(uid_t uid) {
   ::clearenv();
   ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-  const std::string passwd = ReadPasswd();
+  const std::string passwd = host::ReadText("/etc/passwd").value_or("");
   if (const auto account = host::FindAccount(passwd, uid)) {
     ::setenv("HOME", std::string(account->home).c_str(), 1);
     ::setenv("USER", std::string(account->name).c_str(), 1);
@@ -73,6 +64,7 @@ int BecomeUser(const Birth& birth) {
 
 [[noreturn]] void Live(const Birth& birth, std::vector<sys::UniqueFd>& descriptors) {
   ::signal(SIGCHLD, SIG_DFL);
+  ::signal(SIGPIPE, SIG_IGN);
   sandbox::PopulateHeap();
   ::setsid();
   sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>("mxc-session"));

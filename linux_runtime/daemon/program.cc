@@ -9,17 +9,13 @@
 #include <utility>
 
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::daemon {
 namespace {
 
 constexpr size_t kReadSize = 64 << 10;
 constexpr size_t kPiece = 16 << 10;
-
-void MakeNonBlocking(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
 
 Result<void> MakePipe(sys::UniqueFd& read, sys::UniqueFd& write) {
   int ends[2];
@@ -49,13 +45,13 @@ Result<void> Program::MakeStreams(sys::UniqueFd (&theirs)[3]) {
   MXC_TRY(MakePipe(theirs[0], in_));
   MXC_TRY(MakePipe(out_.fd, theirs[1]));
   MXC_TRY(MakePipe(err_.fd, theirs[2]));
-  for (const int fd : {in_.get(), out_.fd.get(), err_.fd.get()}) MakeNonBlocking(fd);
+  for (const int fd : {in_.get(), out_.fd.get(), err_.fd.get()}) (void)sys::SetNonBlocking(fd);
   return {};
 }
 
 void Program::SetConsole(sys::UniqueFd console) {
   console_ = std::move(console);
-  MakeNonBlocking(console_.get());
+  (void)sys::SetNonBlocking(console_.get());
   // Both directions of one descriptor: the output's watch serves both.
   out_.fd.reset(::fcntl(console_.get(), F_DUPFD_CLOEXEC, 3));
   if (loop_ != nullptr) OnProgress();

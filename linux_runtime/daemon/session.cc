@@ -51,15 +51,14 @@ int Session::Run() {
   }
   const wire::PolicyPart policy = start_.request.policy.value_or(wire::PolicyPart{});
   if (start_.request.operation == wire::Operation::kFacts) {
-    wire::Reply reply = ReplyTo(start_.request);
+    wire::Reply reply = wire::ReplyTo(start_.request);
     Result<std::string> facts = FactsFor(policy);
     if (facts.ok()) {
       reply.text = *std::move(facts);
     } else {
       reply.error = facts.error();
     }
-    Send(*clients_.front().connection, reply);
-    FinishAlone(std::move(clients_.front().connection));
+    Part(reply);
     return 0;
   }
   Result<Admitted> admitted = Admit(policy, !one_shot());
@@ -89,13 +88,17 @@ void Session::TellFailure(const Error& error) {
   told.news = News::kFailed;
   told.error = error;
   Tell(told);
-  for (Client& client : clients_) {
-    wire::Reply reply = ReplyTo(start_.request);
-    reply.error = error;
+  Part(wire::FailureOf(start_.request, error));
+}
+
+// The last word to all clients. They are this function's own then: one that goes meanwhile is not looked for among the session's.
+void Session::Part(const wire::Reply& reply) {
+  std::list<Client> clients = std::move(clients_);
+  clients_.clear();
+  for (Client& client : clients) {
     Send(*client.connection, reply);
     FinishAlone(std::move(client.connection));
   }
-  clients_.clear();
 }
 
 void Session::RunSandbox(const Admitted& admitted) {
@@ -217,7 +220,7 @@ void Session::OnReady() {
     TellFailure(started.error());
     return supervisor_->Kill("its program could not be started");
   }
-  wire::Reply reply = ReplyTo(start_.request);
+  wire::Reply reply = wire::ReplyTo(start_.request);
   reply.session = start_.id;
   reply.program = *started;
   Send(*client->connection, reply);
@@ -363,11 +366,8 @@ void Session::Take(sys::UniqueFd socket, std::vector<std::string> parts) {
   auto connection = transport::Connection::Resume(std::move(socket), *std::move(handover));
   if (!request.ok() || !connection) return;
   Client& client = AddClient(std::move(connection));
-  Result<void> handled = Handle(client, *request);
-  if (!handled.ok()) {
-    wire::Reply reply = ReplyTo(*request);
-    reply.error = handled.error();
-    client.connection->mux().SendMessage(wire::WriteReply(reply));
+  if (Result<void> handled = Handle(client, *request); !handled.ok()) {
+    client.connection->mux().SendMessage(wire::WriteReply(wire::FailureOf(*request, handled.error())));
   }
   client.connection->Attach(*loop_);
   client.connection->Start();
@@ -400,9 +400,7 @@ void Session::LookAtIdleness() {
   if (!busy) idle_timer_ = loop_->After(std::chrono::seconds(limit), [this] { EndSession(); });
 }
 
-void Session::Tell(const Told& news) {
-  Told told = news;
-  told.pid = ::getpid();
+void Session::Tell(const Told& told) {
   if (told.news != News::kProgram) last_told_ = told;
   // mxcd connects before this process is made; while there is no loop, nobody has accepted it.
   if (!control_.valid()) {

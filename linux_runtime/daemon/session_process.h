@@ -39,6 +39,7 @@ class Session {
   bool one_shot() const { return start_.request.operation == wire::Operation::kRun; }
   void RunSandbox(const Admitted& admitted);
   void TellFailure(const Error& error);
+  void Part(const wire::Reply& reply);
   void Begin(const run::Serving& serving);
   void OnReady();
   void OnRecord(const sandbox::StatusRecord& record);
@@ -82,12 +83,6 @@ class Session {
   std::optional<Told> last_told_;
   std::optional<wire::Exited> ended_;  // of kRun, once the sandbox is gone
 };
-
-inline wire::Reply ReplyTo(const wire::Request& request) {
-  wire::Reply reply;
-  reply.id = request.id;
-  return reply;
-}
 
 inline void Send(transport::Connection& connection, const wire::Reply& reply) {
   connection.mux().SendMessage(wire::WriteReply(reply));

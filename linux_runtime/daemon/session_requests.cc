@@ -25,12 +25,15 @@ Client& Session::AddClient(std::unique_ptr<transport::Connection> connection) {
   client.connection->KeepAlive(kKeepAlive);
   client.connection->Listen({
       .on_message = [this, self](std::string_view json) -> Result<void> {
-        const wire::Request request = MXC_TRY(wire::ReadRequest(json));
-        Result<void> handled = Handle(*self, request);
-        if (handled.ok()) return {};
-        wire::Reply reply = ReplyTo(request);
-        reply.error = handled.error();
-        self->connection->mux().SendMessage(wire::WriteReply(reply));
+        wire::Multiplexer& mux = self->connection->mux();
+        Result<wire::Request> request = wire::ReadRequest(json);
+        if (!request.ok()) {
+          Send(*self->connection, wire::FailureOf({}, request.error()));
+          return std::move(request).error();
+        }
+        if (Result<void> handled = Handle(*self, *request); !handled.ok()) {
+          mux.SendMessage(wire::WriteReply(wire::FailureOf(*request, handled.error())));
+        }
         return {};
       },
       .on_data =
@@ -189,7 +192,7 @@ Result<void> Session::AttachTo(Client& client, const wire::Request& request) {
     program->SetClient(nullptr, {});
     before->Flush();
   }
-  wire::Reply reply = ReplyTo(request);
+  wire::Reply reply = wire::ReplyTo(request);
   reply.session = start_.id;
   reply.program = program->id();
   client.connection->mux().SendMessage(wire::WriteReply(reply));
@@ -206,7 +209,7 @@ Result<void> Session::SendLogs(Client& client, const wire::Request& request) {
   if (program == nullptr) {
     return Error(Code::kNotFound, "no program of this session has the number " + std::to_string(request.program));
   }
-  wire::Reply reply = ReplyTo(request);
+  wire::Reply reply = wire::ReplyTo(request);
   reply.session = start_.id;
   reply.program = program->id();
   client.connection->mux().SendMessage(wire::WriteReply(reply));
@@ -239,7 +242,7 @@ Result<void> Session::SendLogs(Client& client, const wire::Request& request) {
 }
 
 Result<void> Session::Handle(Client& client, const wire::Request& request) {
-  wire::Reply reply = ReplyTo(request);
+  wire::Reply reply = wire::ReplyTo(request);
   reply.session = start_.id;
   switch (request.operation) {
     case wire::Operation::kExec: {

@@ -43,18 +43,45 @@ bool IsWsl1Kernel(std::string_view release) {
   return release.starts_with("4.4.") && release.find("Microsoft") != std::string_view::npos;
 }
 
-std::optional<Account> FindAccount(std::string_view passwd, uint32_t uid) {
+namespace {
+
+template <class Wanted>
+std::optional<Account> FindAccountIf(std::string_view passwd, Wanted wanted) {
   while (!passwd.empty()) {
     std::string_view line = Take(passwd, '\n');
     std::string_view name = Take(line, ':');
     Take(line, ':');
-    auto id = Parse<uint32_t>(Take(line, ':'));
+    auto uid = Parse<uint32_t>(Take(line, ':'));
     auto gid = Parse<uint32_t>(Take(line, ':'));
-    if (id != uid || !gid || name.empty()) continue;
+    if (!uid || !gid || name.empty() || !wanted(name, *uid)) continue;
     Take(line, ':');
-    return Account{std::string(name), std::string(Take(line, ':')), *gid};
+    return Account{std::string(name), std::string(Take(line, ':')), *uid, *gid};
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Account> FindAccount(std::string_view passwd, uint32_t uid) {
+  return FindAccountIf(passwd, [uid](std::string_view, uint32_t found) { return found == uid; });
+}
+
+std::optional<Account> FindAccount(std::string_view passwd, std::string_view name) {
+  return FindAccountIf(passwd, [name](std::string_view found, uint32_t) { return found == name; });
+}
+
+std::vector<uint32_t> GroupsOf(std::string_view group, std::string_view user) {
+  std::vector<uint32_t> groups;
+  while (!group.empty()) {
+    std::string_view line = Take(group, '\n');
+    Take(line, ':');
+    Take(line, ':');
+    const auto gid = Parse<uint32_t>(Take(line, ':'));
+    while (gid && !line.empty()) {
+      if (Take(line, ',') == user) groups.push_back(*gid);
+    }
+  }
+  return groups;
 }
 
 std::string FindGroup(std::string_view group, uint32_t gid) {

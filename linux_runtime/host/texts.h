@@ -20,10 +20,13 @@ bool IsWsl1Kernel(std::string_view release);
 
 struct Account {
   std::string name, home;
-  uint32_t gid = 0;
+  uint32_t uid = 0, gid = 0;
 };
-// The line of `uid` in the text of passwd(5).
+// The line of `uid`, or of a name, in the text of passwd(5).
 std::optional<Account> FindAccount(std::string_view passwd, uint32_t uid);
+std::optional<Account> FindAccount(std::string_view passwd, std::string_view name);
+// The ids of the groups in the text of group(5) whose members `user` is listed among.
+std::vector<uint32_t> GroupsOf(std::string_view group, std::string_view user);
 // The name of `gid` in the text of group(5); "" when it has none.
 std::string FindGroup(std::string_view group, uint32_t gid);
 

@@ -1,6 +1,6 @@
 #include "linux_runtime/relay/account.h"
 
-#include <charconv>
+#include <algorithm>
 #include <optional>
 
 #include "linux_runtime/sys/error.h"
@@ -17,13 +17,6 @@ std::string_view Take(std::string_view& text, char end) {
   return part;
 }
 
-std::optional<uint32_t> Number(std::string_view text) {
-  uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return number;
-}
-
 std::string_view Trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\"");
   if (first == std::string_view::npos) return {};
@@ -33,32 +26,12 @@ std::string_view Trim(std::string_view text) {
 }  // namespace
 
 Result<Account> FindAccount(const std::string& name, std::string_view passwd, std::string_view group) {
-  Account account;
-  bool found = false;
-  while (!passwd.empty() && !found) {
-    std::string_view line = Take(passwd, '\n');
-    if (Take(line, ':') != name || name.empty()) continue;
-    Take(line, ':');  // password
-    const std::optional<uint32_t> uid = Number(Take(line, ':')), gid = Number(Take(line, ':'));
-    Take(line, ':');  // comment
-    if (!uid || !gid) continue;
-    account = {name, std::string(Take(line, ':')), *uid, *gid, {}};
-    found = true;
-  }
+  std::optional<host::Account> found = host::FindAccount(passwd, name);
   if (!found) {
     return Error(Code::kNotFound, "the distribution has no account \"" + EscapeText(name) + "\"")
         .WithHint("name one of /etc/passwd, or none for the default user");
   }
-  while (!group.empty()) {
-    std::string_view line = Take(group, '\n');
-    Take(line, ':');
-    Take(line, ':');
-    const std::optional<uint32_t> gid = Number(Take(line, ':'));
-    while (gid && !line.empty()) {
-      if (Take(line, ',') == name) account.groups.push_back(*gid);
-    }
-  }
-  return account;
+  return Account{*std::move(found), host::GroupsOf(group, name)};
 }
 
 std::string DefaultUser(std::string_view wsl_conf, std::string_view passwd) {
@@ -73,13 +46,8 @@ std::string DefaultUser(std::string_view wsl_conf, std::string_view passwd) {
       if (const std::string_view name = Trim(line.substr(equals + 1)); !name.empty()) return std::string(name);
     }
   }
-  while (!passwd.empty()) {
-    std::string_view line = Take(passwd, '\n');
-    const std::string_view name = Take(line, ':');
-    Take(line, ':');
-    if (Take(line, ':') == "1000") return std::string(name);
-  }
-  return "root";
+  const std::optional<host::Account> first = host::FindAccount(passwd, 1000);
+  return first ? first->name : "root";
 }
 
 Result<void> Become(const Account& account) {

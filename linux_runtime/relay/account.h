@@ -6,14 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "linux_runtime/host/texts.h"
 #include "shared/base/result.h"
 
 namespace mxc::relay {
 
-struct Account {
-  std::string name, home;
-  uid_t uid = 0;
-  gid_t gid = 0;
+struct Account : host::Account {
   std::vector<gid_t> groups;  // supplementary
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::relay {
 namespace {
@@ -41,16 +42,11 @@ struct Way {
   }
 };
 
-void MakeNonBlocking(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
 }  // namespace
 
 Result<void> Bridge(std::string early, sys::UniqueFd socket) {
   // These pipes are the relay's own: wsl.exe made them for it.
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, socket.get()}) MakeNonBlocking(fd);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, socket.get()}) (void)sys::SetNonBlocking(fd);
   Way in{STDIN_FILENO, socket.get(), std::move(early)};
   Way out{socket.get(), STDOUT_FILENO};
   while (!out.closed) {

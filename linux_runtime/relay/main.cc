@@ -14,8 +14,10 @@
 
 #include <string>
 
+#include "linux_runtime/host/texts.h"
 #include "linux_runtime/relay/account.h"
 #include "linux_runtime/relay/bridge.h"
+#include "linux_runtime/run/state_folder.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "linux_runtime/sys/error.h"
 #include "linux_runtime/sys/fd.h"
@@ -32,19 +34,9 @@ namespace mxc::relay {
 namespace {
 
 constexpr int kOurError = 125;
-constexpr char kFolder[] = "/run/mxcd";
 constexpr int kStartWithinMs = 10'000;
 
-std::string ReadText(const char* path) {
-  std::string text;
-  const sys::UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return text;
-  char buffer[4096];
-  for (long size; (size = sys::Read(file.get(), buffer, sizeof buffer)) > 0 && text.size() < (1 << 20);) {
-    text.append(buffer, static_cast<size_t>(size));
-  }
-  return text;
-}
+std::string ReadText(const char* path) { return host::ReadText(path).value_or(""); }
 
 // What a program prints, without its line's end; "" when it isn't there or fails.
 std::string OutputOf(const char* path, const char* argument) {
@@ -114,7 +106,7 @@ void StartMxcd() {
 }
 
 Result<sys::UniqueFd> ConnectToMxcd(const std::string& folder, bool start) {
-  const std::string path = folder + "/mxcd.sock";
+  const std::string path = folder + run::kDaemonSocket;
   Result<sys::UniqueFd> socket = sys::ConnectUnixSocket(path);
   if (socket.ok() || !start) return socket;
   StartMxcd();
@@ -153,7 +145,7 @@ bool WriteAll(std::string_view bytes) {
 }
 
 struct Options {
-  std::string folder = kFolder;
+  std::string folder = run::DaemonFolder(true, "");
   bool start = true;
 };
 

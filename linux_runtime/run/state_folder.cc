@@ -20,6 +20,11 @@ std::string StateFolderPath(bool privileged, const std::string& runtime_director
   return "/tmp/mxc-" + std::to_string(::geteuid());
 }
 
+std::string DaemonFolder(bool privileged, const std::string& runtime_directory) {
+  // Root's is for everybody to reach, which the state folder isn't.
+  return privileged ? "/run/mxcd" : StateFolderPath(false, runtime_directory) + "/mxcd";
+}
+
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory) {
   StateFolder folder;
   folder.path = StateFolderPath(privileged, runtime_directory);

@@ -17,6 +17,10 @@ struct StateFolder {
 // runtime_directory: the value of XDG_RUNTIME_DIR, or "".
 std::string StateFolderPath(bool privileged, const std::string& runtime_directory);
 
+// Where mxcd lies by default, and the name of its socket in there.
+std::string DaemonFolder(bool privileged, const std::string& runtime_directory);
+inline constexpr char kDaemonSocket[] = "/mxcd.sock";
+
 // Makes the folder with mode 0700 if it isn't there. Errors: kRefused when it is a link, belongs to somebody else or may
 // be written by others, since then somebody else decides what we find there.
 Result<StateFolder> OpenStateFolder(bool privileged, const std::string& runtime_directory);

@@ -72,7 +72,7 @@ const char* NextString(const char*& at, const char* end) {
   return text;
 }
 
-// Points `program` at the request's strings. False: it is not as ComposeProgram makes it.
+// Points `program` at the request's strings. False: it is not as AskForProgram makes it.
 bool ReadProgram(Memory& memory, const ProgramRequest& request, const char* at, const char* end, Program& program) {
   const uint64_t count = uint64_t{request.candidates} + request.argv + request.env;
   if (count > kMostStrings || request.argv == 0 || request.candidates == 0) return false;

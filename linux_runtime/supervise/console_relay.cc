@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::supervise {
 namespace {
@@ -42,9 +43,8 @@ Result<void> ConsoleRelay::Start() {
   output_ = own_output_.valid() ? own_output_.get() : streams_.output;
   // A ready pipe takes PIPE_BUF bytes without blocking, a ready terminal at least 256 (its poll's threshold).
   write_limit_ = own_output_.valid() ? kReadSize : (::isatty(output_) ? 256 : 4096);
-  const int flags = ::fcntl(streams_.console, F_GETFL);
-  if (flags < 0 || ::fcntl(streams_.console, F_SETFL, flags | O_NONBLOCK) < 0) {
-    return sys::SystemError("make the console non-blocking", errno);
+  if (int error = sys::SetNonBlocking(streams_.console); error < 0) {
+    return sys::SystemError("make the console non-blocking", -error);
   }
   if (input_ < 0) {
     input_closed_ = true;

@@ -43,9 +43,8 @@ Outcome Supervise(const sandbox::Running& running, SuperviseOptions options, Loo
 
 Result<void> Supervisor::Begin() {
   // The end of the pipe can be far behind the records, when the container has no pid namespace of its own.
-  const int flags = ::fcntl(running_.status, F_GETFL);
-  if (flags < 0 || ::fcntl(running_.status, F_SETFL, flags | O_NONBLOCK) < 0) {
-    return sys::SystemError("make the status pipe non-blocking", errno);
+  if (int error = sys::SetNonBlocking(running_.status); error < 0) {
+    return sys::SystemError("make the status pipe non-blocking", -error);
   }
   MXC_TRY(loop_.CatchSignals({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP},
                              [this](const signalfd_siginfo& info) { OnSignal(info); }));

@@ -76,6 +76,11 @@ inline int OpenInRoot(int root, const char* path, uint64_t flags, uint64_t mode 
 inline int ExecveAt(int dir, const char* path, char* const* argv, char* const* env, int flags) {
   return static_cast<int>(Check(::syscall(SYS_execveat, dir, path, argv, env, flags)));
 }
+// O_NONBLOCK belongs to the open file description: everybody who shares it is concerned.
+inline int SetNonBlocking(int fd) {
+  const int flags = static_cast<int>(Check(::fcntl(fd, F_GETFL)));
+  return flags < 0 ? flags : static_cast<int>(Check(::fcntl(fd, F_SETFL, flags | O_NONBLOCK)));
+}
 inline int Close(int fd) { return static_cast<int>(Check(::close(fd))); }
 inline long Read(int fd, void* data, size_t size) { return Check(::read(fd, data, size)); }
 inline long Write(int fd, const void* data, size_t size) { return Check(::write(fd, data, size)); }

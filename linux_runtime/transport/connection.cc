@@ -11,17 +11,13 @@
 #include <vector>
 
 #include "linux_runtime/sys/error.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::transport {
 namespace {
 
 constexpr size_t kReadSize = 128 << 10;
 constexpr std::chrono::milliseconds kFinishWithin{5000};
-
-void MakeNonBlocking(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
 
 // One buffer for all connections of the process: it holds nothing between two calls.
 char* ReadBuffer() {
@@ -56,37 +52,32 @@ ssize_t Receive(int fd, std::vector<sys::UniqueFd>& descriptors) {
 
 }  // namespace
 
+bool KeepDescriptorsOut(int socket) {
+  constexpr int kPassRights = 83;  // SO_PASSRIGHTS
+  const int none = 0;
+  return ::setsockopt(socket, SOL_SOCKET, kPassRights, &none, sizeof none) == 0;
+}
+
 void CloseElsewhere(std::vector<sys::UniqueFd> descriptors) {
-  const pid_t child = ::fork();
+  if (descriptors.empty()) return;
+  const pid_t child = sys::Fork();
   if (child == 0) {
+    // Nothing else of ours stays open for as long as that takes: a lock, another client's connection.
+    std::vector<int> kept;
+    for (const sys::UniqueFd& one : descriptors) kept.push_back(one.get());
+    (void)sys::CloseAllBut(0, kept);
     // The one that holds them longest, and that nobody waits for.
-    if (::fork() == 0) {
-      ::usleep(100'000);
-      ::_exit(0);
-    }
+    if (sys::Fork() == 0) ::usleep(100'000);
     ::_exit(0);
   }
   if (child > 0) ::waitpid(child, nullptr, 0);
   descriptors.clear();
 }
 
-void CloseHostile(sys::UniqueFd socket) {
-  if (!socket.valid()) return;
-  int rights = 1;
-  socklen_t size = sizeof rights;
-  const bool none = ::getsockopt(socket.get(), SOL_SOCKET, kPassRights, &rights, &size) == 0 && rights == 0;
-  int type = 0;
-  size = sizeof type;
-  if (none || ::getsockopt(socket.get(), SOL_SOCKET, SO_DOMAIN, &type, &size) != 0 || type != AF_UNIX) return;
-  std::vector<sys::UniqueFd> one;
-  one.push_back(std::move(socket));
-  CloseElsewhere(std::move(one));
-}
-
 Connection::Connection(sys::UniqueFd input, sys::UniqueFd output, std::unique_ptr<wire::SecretStream> secret)
     : input_(std::move(input)), output_(std::move(output)), secret_(std::move(secret)), mux_(*this) {
-  MakeNonBlocking(input_.get());
-  if (output_.valid()) MakeNonBlocking(output_.get());
+  (void)sys::SetNonBlocking(input_.get());
+  if (output_.valid()) (void)sys::SetNonBlocking(output_.get());
 }
 
 std::unique_ptr<Connection> Connection::Resume(sys::UniqueFd socket, Handover handover) {
@@ -127,6 +118,7 @@ void Connection::DropWatches() {
   if (loop_ == nullptr) return;
   loop_->Cancel(std::exchange(timer_, 0));
   loop_->Cancel(std::exchange(closing_, 0));
+  loop_->Cancel(std::exchange(more_, 0));
   loop_->Forget(input_.get());
   if (output_.valid()) loop_->Forget(output_.get());
   loop_ = nullptr;
@@ -135,8 +127,10 @@ void Connection::DropWatches() {
 void Connection::Detach() { DropWatches(); }
 
 void Connection::Start() {
-  if (Result<void> taken = Take({}); !taken.ok()) return Close(std::move(taken).error());
-  if (events_.on_progress && !closed_) events_.on_progress();
+  Result<void> taken = Take({});
+  if (closed_ || !input_.valid()) return;  // given away
+  if (!taken.ok()) return Close(std::move(taken).error());
+  if (events_.on_progress) events_.on_progress();
   Flush();
 }
 
@@ -148,7 +142,7 @@ Result<void> Connection::Take(std::string_view bytes) {
 }
 
 void Connection::OnReadable() {
-  for (int turn = 0; turn < 4 && !closed_ && !mux_.overfull(); ++turn) {
+  for (int turn = 0; turn < 4 && !closed_ && !mux_.overfull() && !mux_.stalled(); ++turn) {
     std::vector<sys::UniqueFd> unwanted;
     const ssize_t size = Receive(input_.get(), unwanted);
     if (!unwanted.empty()) {
@@ -184,11 +178,17 @@ void Connection::OnReadable() {
 void Connection::OnWritable() {
   Flush();
   if (closed_) return;
-  // What waited for room.
-  if (Result<void> taken = Take({}); !taken.ok()) return Close(std::move(taken).error());
-  if (closed_ || !input_.valid()) return;
   if (events_.on_progress) events_.on_progress();
   Flush();
+}
+
+// Takes what was left for others to have their turn, or because too much waited to be sent.
+void Connection::GoOn() {
+  if (loop_ == nullptr || closed_ || more_ != 0 || !mux_.stalled() || mux_.overfull()) return;
+  more_ = loop_->After(std::chrono::milliseconds(0), [this] {
+    more_ = 0;
+    Start();
+  });
 }
 
 // Moves what waits into raw_ as records. False: nothing is there to be sent.
@@ -216,7 +216,10 @@ void Connection::Flush() {
     ssize_t size = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (size < 0 && errno == ENOTSOCK) size = ::write(fd, bytes.data(), bytes.size());
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return WatchOutput(true);
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      WatchOutput(true);
+      return GoOn();
+    }
     if (size < 0) {
       const int error = errno;
       mux_.Sent(mux_.Pending().size());
@@ -232,6 +235,7 @@ void Connection::Flush() {
     }
   }
   WatchOutput(false);
+  GoOn();
   if (finishing_) {
     ::shutdown(fd, SHUT_WR);
     if (output_.valid()) {
@@ -256,8 +260,8 @@ void Connection::CloseSoon(std::optional<Error> error) {
 
 void Connection::WatchOutput(bool on) {
   if (loop_ == nullptr) return;
-  // Nothing is read from one that doesn't read.
-  const short in = mux_.overfull() ? 0 : POLLIN;
+  // Nothing is read from one that doesn't read, nor before what is there already.
+  const short in = mux_.overfull() || mux_.stalled() ? 0 : POLLIN;
   if (output_.valid()) {
     loop_->SetEvents(output_.get(), on ? POLLOUT : 0);
     loop_->SetEvents(input_.get(), in);
@@ -282,13 +286,20 @@ void Connection::Close(std::optional<Error> error) {
   closed_ = true;
   mux_.Pause();  // frames behind the one that is being handled are nobody's
   DropWatches();
-  CloseHostile(std::move(input_));
+  if (guarded_) {
+    std::vector<sys::UniqueFd> socket;
+    socket.push_back(std::move(input_));
+    CloseElsewhere(std::move(socket));
+  }
+  input_.reset();
   output_.reset();
   if (events_.on_closed && !abandoned_) {
     auto on_closed = events_.on_closed;  // the callback may replace the events
     on_closed(std::move(error));
   }
 }
+
+void Connection::Guard() { guarded_ = !KeepDescriptorsOut(input_.get()); }
 
 void Connection::Abandon() {
   abandoned_ = true;

@@ -23,14 +23,11 @@ struct Handover {
   std::string secret;  // SecretStream::Export; "": none
 };
 
-// Linux 6.16: a socket whose option this is 0 takes no descriptors (SCM_RIGHTS).
-inline constexpr int kPassRights = 83;  // SO_PASSRIGHTS
-
-// Closes what a stranger passed, in a process that may wait: the last close of a socket with SO_LINGER, or of a file of FUSE's, takes
-// as long as its maker likes.
+// A stranger may pass descriptors (SCM_RIGHTS) whose last close takes as long as he likes: a socket with SO_LINGER, a file of
+// FUSE's. The kernel keeps them out of a socket since Linux 6.16 (SO_PASSRIGHTS): true. Else they, and a socket in which some may
+// lie unread, are closed in a process that may wait.
+bool KeepDescriptorsOut(int socket);
 void CloseElsewhere(std::vector<sys::UniqueFd> descriptors);
-// The same for a stranger's own socket, in which descriptors may lie unread; where the kernel keeps them out, it is just closed.
-void CloseHostile(sys::UniqueFd socket);
 
 class Connection : private wire::Receiver {
  public:
@@ -72,6 +69,8 @@ class Connection : private wire::Receiver {
   bool closed() const { return closed_; }
   // Closes now, and tells nobody.
   void Abandon();
+  // The other side is a stranger, who must not be able to hold this process up by what he passes.
+  void Guard();
   // Bytes that are kept for or from the other side.
   size_t buffered() const { return mux_.buffered() + raw_.size() + unread_.size(); }
 
@@ -96,6 +95,7 @@ class Connection : private wire::Receiver {
   void WatchOutput(bool on);
   void Close(std::optional<Error> error);
   void CloseSoon(std::optional<Error> error);
+  void GoOn();
   void Tick();
   void DropWatches();
 
@@ -108,11 +108,11 @@ class Connection : private wire::Receiver {
   size_t raw_sent_ = 0;
   std::string unread_;
   std::chrono::milliseconds period_{0};
-  supervise::Loop::TimerId timer_ = 0, closing_ = 0;
+  supervise::Loop::TimerId timer_ = 0, closing_ = 0, more_ = 0;
   uint64_t frames_seen_ = 0;
   int silent_periods_ = 0;
-  bool abandoned_ = false, output_broken_ = false, finishing_ = false, said_bye_ = false, heard_bye_ = false,
-       closed_ = false;
+  bool guarded_ = false, abandoned_ = false, output_broken_ = false, finishing_ = false, said_bye_ = false,
+       heard_bye_ = false, closed_ = false;
 };
 
 }  // namespace mxc::transport

@@ -121,6 +121,18 @@ Result<wire::Request> RemoteRequest(const Options& options, Host& host, const Re
   return request;
 }
 
+wire::Request FurtherRequest(const wire::Request& first, uint32_t id, uint32_t program, wire::Operation operation,
+                             int signal, const std::optional<wire::TerminalSize>& size) {
+  wire::Request request;
+  request.id = id;
+  request.operation = operation;
+  request.session = first.session;
+  request.program = program;
+  request.signal = signal;
+  request.terminal = size;
+  return request;
+}
+
 std::string ReplyText(const Options& options, const wire::Reply& reply) {
   switch (options.command) {
     case Command::kProvision:

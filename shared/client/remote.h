@@ -26,6 +26,10 @@ inline constexpr wire::StreamNumbers kRemoteStreams{1, 2, 3};
 Result<wire::Request> RemoteRequest(const Options& options, Host& host, const RemoteCaller& caller,
                                     const std::optional<wire::TerminalSize>& terminal);
 
+// A further request about the program that `first` has started: a signal, another size of its terminal.
+wire::Request FurtherRequest(const wire::Request& first, uint32_t id, uint32_t program, wire::Operation operation,
+                             int signal, const std::optional<wire::TerminalSize>& size);
+
 // A reply for people: of `list` a table. json: as it came.
 std::string ReplyText(const Options& options, const wire::Reply& reply);
 

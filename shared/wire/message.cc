@@ -314,6 +314,18 @@ Result<Request> ReadRequest(std::string_view text) {
   return request;
 }
 
+Reply ReplyTo(const Request& request) {
+  Reply reply;
+  reply.id = request.id;
+  return reply;
+}
+
+Reply FailureOf(const Request& request, const Error& error) {
+  Reply reply = ReplyTo(request);
+  reply.error = error;
+  return reply;
+}
+
 std::string WriteReply(const Reply& reply) {
   Json json{{"type", "reply"}, {"id", reply.id}};
   if (reply.error) json["error"] = ErrorJson(*reply.error);

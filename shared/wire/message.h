@@ -107,12 +107,16 @@ struct Request {
 };
 
 struct Reply {
-  uint32_t id = 0;
+  uint32_t id = 0;  // the request's; 0 where that couldn't be read
   std::optional<Error> error;
   std::string session;
   uint32_t program = 0;
   std::string text;  // of facts, list and inspect: JSON
 };
+
+// Nothing went wrong, or what did.
+Reply ReplyTo(const Request& request);
+Reply FailureOf(const Request& request, const Error& error);
 
 // A program ended; nothing more comes on its streams.
 struct Exited {

@@ -83,7 +83,12 @@ void Multiplexer::Sent(size_t bytes) {
 
 Result<void> Multiplexer::Receive(std::string_view bytes) {
   reader_.Add(bytes);
-  while (!paused_ && !overfull()) {
+  stalled_ = false;
+  for (int frames = 0; !paused_; ++frames) {
+    if (overfull() || frames == kFramesATurn) {
+      stalled_ = reader_.waiting() != 0;
+      return {};
+    }
     const std::optional<Frame> frame = MXC_TRY(reader_.Next());
     if (!frame) return {};
     if (gone_) return Error(Code::kInvalid, "a frame arrived after the other side's goodbye");

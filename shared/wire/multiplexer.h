@@ -33,8 +33,13 @@ class Multiplexer {
  public:
   explicit Multiplexer(Receiver& receiver) : receiver_(receiver) {}
 
+  // Takes at most kFramesATurn frames, so that others have their turn, and none while so much waits to be sent that the other side
+  // can't be reading. What is left then (stalled) is taken by a further call, with no bytes even.
   // Errors (kInvalid): what breaks the protocol, after which the connection is of no use. Hello comes first and once.
   Result<void> Receive(std::string_view bytes);
+  bool stalled() const { return stalled_; }
+  bool overfull() const { return out_.size() - sent_ > 4 * kBacklog; }
+  static constexpr int kFramesATurn = 64;
 
   void SendHello(std::string_view json) { AppendFrame(FrameType::kHello, 0, json, out_); }
   void SendMessage(std::string_view json) { AppendFrame(FrameType::kMessage, 0, json, out_); }
@@ -70,9 +75,6 @@ class Multiplexer {
   std::string TakeUnread() { return reader_.TakeRest(); }
   void Resume() { greeted_ = true; }
 
-  // So much waits for the other side to read it that nothing more is taken from it: Receive stops, and goes on, with no bytes even,
-  // once some is sent.
-  bool overfull() const { return out_.size() - sent_ > 4 * kBacklog; }
   size_t buffered() const { return out_.size() + reader_.waiting(); }
 
   bool greeted() const { return greeted_; }             // the other side's hello was there
@@ -98,7 +100,7 @@ class Multiplexer {
   std::string out_;
   size_t sent_ = 0;
   uint64_t frames_ = 0;
-  bool greeted_ = false, gone_ = false, paused_ = false;
+  bool greeted_ = false, gone_ = false, paused_ = false, stalled_ = false;
 };
 
 }  // namespace mxc::wire

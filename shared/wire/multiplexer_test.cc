@@ -115,6 +115,24 @@ TEST_CASE("What waits for the transport is bounded") {
   CHECK(two.here.Pending().size() <= 3 * Multiplexer::kBacklog);
 }
 
+TEST_CASE("So many frames are taken in a turn, and none from who doesn't read") {
+  Ear ear;
+  Multiplexer here(ear);
+  std::string bytes;
+  AppendFrame(FrameType::kHello, 0, "{}", bytes);
+  for (int i = 0; i < 3 * Multiplexer::kFramesATurn; ++i) AppendFrame(FrameType::kMessage, 0, "{}", bytes);
+  REQUIRE(here.Receive(bytes).ok());
+  CHECK(ear.messages.size() == Multiplexer::kFramesATurn - 1);
+  CHECK(here.stalled());
+  here.SendMessage(std::string(5 * Multiplexer::kBacklog, 'x'));
+  REQUIRE(here.Receive("").ok());
+  CHECK(ear.messages.size() == Multiplexer::kFramesATurn - 1);
+  CHECK(here.stalled());
+  here.Sent(here.Pending().size());
+  while (here.stalled()) REQUIRE(here.Receive("").ok());
+  CHECK(ear.messages.size() == 3 * Multiplexer::kFramesATurn);
+}
+
 TEST_CASE("A writer hears that nobody reads") {
   Two two;
   REQUIRE(two.here.OpenWriter(3));

@@ -38,6 +38,18 @@ def a_run_is_as_one_without_mxcd(box):
 
 
 @case
+def what_reads_its_output_sees_the_end_at_once(box):
+    with Mxcd(box) as mxcd:
+        started = mxcd.begin("run", "--daemon", "--", "echo", "x")
+        started.wait(20)
+        begin = time.monotonic()
+        equal(started.stdout.read(), b"x\n", "stdout")
+        check(time.monotonic() - begin < 0.05, "somebody else still has the output open")
+        started.stdout.close()
+        started.stderr.close()
+
+
+@case
 def the_policy_holds(box):
     secret = box.file("data/secret.txt", "s3cret")
     box.file("data/open.txt", "open")

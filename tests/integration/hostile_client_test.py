@@ -132,6 +132,54 @@ def a_client_that_asks_and_never_reads(box):
             mxcd.mxc("deprovision", name).expect()
 
 
+@case(callers=("root",))
+def who_is_not_understood_is_told(box):
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        for first in (None, {"operation": "inspect", "session": name}):
+            for request, said in (({"operation": "format"}, "no operation"), ({"operation": "signal", "signal": 99}, "1 to 64")):
+                wire = Wire(mxcd.socket)
+                if first:
+                    wire.ask(**first)
+                    wire.reply()
+                wire.ask(**request)
+                got = wire.reply()
+                contains(json.dumps(got), said, f"{request} after {first}")
+                check(wire.reply() is None, "the connection goes on")
+
+
+@case
+def a_supervisors_false_news(box):
+    # It is its user's, who may speak for it: over and over, he fills nothing.
+    with Mxcd(box) as mxcd, mxcd.session() as name:
+        pid = json.loads(mxcd.mxc("inspect", name).expect().out)["supervisor"]
+        code = """
+import ctypes, os, socket, sys
+pid = int(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+pidfd = os.pidfd_open(pid)
+for name in os.listdir(f"/proc/{pid}/fd"):
+    if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"): continue
+    fd = libc.syscall(438, pidfd, int(name), 0)
+    if fd < 0: continue
+    one = socket.socket(fileno=fd)
+    if one.type != socket.SOCK_SEQPACKET: continue
+    try: one.getpeername()
+    except OSError: continue
+    if "control" not in str(one.getsockname()): continue
+    one.setblocking(True)
+    for news in ('{"news":"ready"}', '{"news":"ended","how":"x"}', '{"news":"failed"}', '[]', 'x') * 200:
+        one.send(news.encode())
+    print("said")
+"""
+        reader = {"user": box.uid, "group": box.uid, "extra_groups": []} if os.getuid() == 0 and not box.root else {}
+        said = subprocess.run(["/usr/bin/python3", "-c", code, str(pid)], capture_output=True, text=True, check=False, cwd="/", **reader)
+        contains(said.stdout, "said", f"the test's own: {said.stderr}")
+        lives(mxcd) if box.root else mxcd.mxc("list").expect()
+        with open(os.path.join(mxcd.folder, "audit", "audit.jsonl"), encoding="ascii") as file:
+            lines = file.read().splitlines()
+        check(len(lines) < 20, f"{len(lines)} lines: {lines[:10]}")
+
+
 @case
 def a_supervisor_shows_nothing_of_mxcds(box):
     with Mxcd(box, env={"MARKER_OF_ROOT": "s3cret"}) as mxcd, mxcd.session() as name:

@@ -10,6 +10,20 @@ import subprocess
 from harness import Box, equal, program
 
 
+def exactly(connection, size):
+    """So many bytes; None when it ends before."""
+    data = b""
+    while len(data) < size:
+        try:
+            more = connection.recv(size - len(data))
+        except ConnectionResetError:
+            more = b""
+        if not more:
+            return None
+        data += more
+    return data
+
+
 class Mxcd:
     """An mxcd with a folder of the box's. As root it serves everybody; `own`: started by the box's caller for himself."""
 
@@ -104,16 +118,7 @@ class Wire:
                 return json.loads(got[2])
 
     def _exactly(self, size):
-        data = b""
-        while len(data) < size:
-            try:
-                more = self.socket.recv(size - len(data))
-            except ConnectionResetError:
-                more = b""
-            if not more:
-                return None
-            data += more
-        return data
+        return exactly(self.socket, size)
 
 
 class Relay:

@@ -5,6 +5,7 @@ import ctypes.util
 import struct
 
 from harness import Skip
+from mxcd import exactly
 
 
 def _library():
@@ -26,8 +27,6 @@ def transcript_hash(greeting, opening, ident, vm_id, port):
 
 class SecretStream:
     """A socket's encrypted stream, as the client."""
-
-    FINAL = 3
 
     def __init__(self, connection, ident, key, digest):
         self.sodium, self.socket = _library(), connection
@@ -73,13 +72,4 @@ class SecretStream:
         return out.raw[: size.value]
 
     def _exactly(self, size):
-        data = b""
-        while len(data) < size:
-            try:
-                more = self.socket.recv(size - len(data))
-            except ConnectionResetError:
-                more = b""
-            if not more:
-                return None
-            data += more
-        return data
+        return exactly(self.socket, size)

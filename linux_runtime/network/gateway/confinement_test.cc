@@ -6,14 +6,15 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <initializer_list>
 
 #include "linux_runtime/sys/landlock.h"
+#include "linux_runtime/sys/raw.h"
 
 namespace mxc::network {
 namespace {
@@ -24,7 +25,7 @@ int Confined(int (*confine)(), int (*expect)()) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    ::syscall(SYS_exit_group, confine() == 0 ? expect() : 1);
+    ::_exit(confine() == 0 ? expect() : 1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -38,14 +39,14 @@ TEST_CASE("Of system calls those of IP sockets are left") {
             if (::socket(family, SOCK_DGRAM, 0) >= 0 || errno != EPERM) return 3;
           }
           if (::open("/etc/passwd", O_RDONLY) >= 0 || errno != EPERM) return 4;
-          if (::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0 || errno != EPERM) return 5;
+          if (sys::Fork() != -EPERM) return 5;
           if (::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) return 6;
           if (::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) return 7;
           if (::kill(::getppid(), 0) == 0) return 8;
           char* const none[] = {nullptr};
           ::execve("/bin/true", none, none);
           if (errno != EPERM) return 9;
-          if (::syscall(SYS_ptrace, 0, 0, 0, 0) >= 0 || errno != EPERM) return 10;
+          if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) >= 0 || errno != EPERM) return 10;
           return 0;
         }) == 0);
 }

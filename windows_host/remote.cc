@@ -155,7 +155,7 @@ class Writer {
 class Reader {
  public:
   void Start() {
-    std::thread([this] {
+    thread_ = std::thread([this] {
       const HANDLE input = ::GetStdHandle(STD_INPUT_HANDLE);
       std::vector<char> buffer(kReadSize);
       for (;;) {
@@ -167,7 +167,7 @@ class Reader {
         taken_.wait(hold, [this] { return wanted_; });
         wanted_ = false;
       }
-    }).detach();
+    });
   }
   void Next() {
     const std::lock_guard<std::mutex> hold(lock_);
@@ -179,6 +179,7 @@ class Reader {
   std::mutex lock_;
   std::condition_variable taken_;
   bool wanted_ = false;
+  std::thread thread_;
 };
 
 // The console's modes while a program inside has a terminal: keys as they are typed, Ctrl-C among them.
@@ -266,6 +267,7 @@ class Remote : private wire::Receiver {
   const client::Options& options_;
   wire::Request request_;
   std::unique_ptr<RelayProcess> relay_;
+  std::thread relay_reader_;
   wire::Multiplexer mux_{*this};
   std::unique_ptr<Writer> out_, error_;
   Reader reader_;
@@ -439,14 +441,14 @@ Result<RemoteEnd> Remote::Run() {
   mux_.SendHello(wire::WriteHello({.program = std::string("mxc.exe ") + kVersion}));
   mux_.SendMessage(wire::WriteRequest(request_));
   Flush();
-  std::thread([relay = relay_.get()] {
+  relay_reader_ = std::thread([relay = relay_.get()] {
     for (;;) {
       std::string bytes = relay->Read();
       const bool last = bytes.empty();
       Queue().Put({Event::Kind::kRelay, std::move(bytes)});
       if (last) return;
     }
-  }).detach();
+  });
   auto looked = std::chrono::steady_clock::now();
   while (!Done()) {
     if (std::optional<Event> event = Queue().Take(kLook)) Handle(*std::move(event));
@@ -485,7 +487,8 @@ Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& ho
   opening.user = options.user;
   FillIdentity(opening, request.claims);
   std::unique_ptr<RelayProcess> relay = MXC_TRY(RelayProcess::Start({options.distribution, options.user}, opening));
-  // Threads of it may hang in a read; the process ends with its main function.
+  // Its threads may hang in a read, so nobody joins them; the process ends with its main function. Nor are they detached: of
+  // a hundred threads that are detached at once, mingw's library loses some before they run.
   static Remote* remote = nullptr;
   remote = new Remote(options, std::move(request), std::move(relay));
   return remote->Run();

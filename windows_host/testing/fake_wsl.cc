@@ -58,7 +58,8 @@ int Bridge(unsigned short port) {
   address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
   address.sin_port = ::htons(port);
   if (::connect(relay, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return 3;
-  std::thread([relay] {
+  // Never joined, as it may hang in its read, and never detached: winpthreads loses such a thread's start now and then.
+  auto* const inward = new std::thread([relay] {
     char buffer[65536];
     DWORD size = 0;
     while (::ReadFile(::GetStdHandle(STD_INPUT_HANDLE), buffer, sizeof buffer, &size, nullptr) && size != 0) {
@@ -69,7 +70,8 @@ int Bridge(unsigned short port) {
       }
     }
     ::shutdown(relay, SD_SEND);
-  }).detach();
+  });
+  (void)inward;
   char buffer[65536];
   for (int size; (size = ::recv(relay, buffer, sizeof buffer, 0)) > 0;) {
     for (DWORD sent = 0; sent < static_cast<DWORD>(size);) {

@@ -147,7 +147,9 @@ int32_t mxc_sandbox_take_native_stdio(MxcSandbox* handle, MxcNativeStdio* stdio)
 void mxc_native_pipe_close(intptr_t handle);
 
 /* ---- state-aware requests: provision, start, exec, stop, deprovision ----
- * Checked, and refused with MXC_STATUS_UNSUPPORTED_PHASE: sessions are not built yet. */
+ * Sessions of mxcd: that of MXC_SOCKET, else the user's own, else root's; MXC_STATUS_BACKEND_UNAVAILABLE when none answers. A
+ * sandbox outlives the process that provisioned it. Answers are {"result": …}, of provision with "sandboxId" in it.
+ * dry_run: what can be said without doing anything. The attached function gives the program this process's own terminal. */
 
 typedef struct MxcStateAwareResult {
   int32_t status;

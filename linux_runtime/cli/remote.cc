@@ -53,22 +53,6 @@ Result<sys::UniqueFd> ConnectTo(const std::string& path) {
   return socket;
 }
 
-// MXC_SOCKET, else the user's own mxcd, else root's.
-Result<sys::UniqueFd> Connect() {
-  if (std::string path = Environment("MXC_SOCKET"); !path.empty()) return ConnectTo(path);
-  if (::geteuid() != 0) {
-    Result<sys::UniqueFd> own =
-        ConnectTo(run::DaemonFolder(false, Environment("XDG_RUNTIME_DIR")) + run::kDaemonSocket);
-    if (own.ok() || own.error().code() == Code::kRefused) return own;
-  }
-  Result<sys::UniqueFd> of_root = ConnectTo(run::DaemonFolder(true, "") + run::kDaemonSocket);
-  if (of_root.ok() || of_root.error().code() == Code::kRefused) return of_root;
-  Error error = std::move(of_root).error();
-  return std::move(error)
-      .WithContext("reach mxcd")
-      .WithHint("is mxcd running? Start it (`mxcd &`, or systemctl start mxcd); `mxc run` without --daemon needs none");
-}
-
 client::RemoteCaller Caller() {
   client::RemoteCaller caller;
   if (char* cwd = ::getcwd(nullptr, 0)) {
@@ -97,10 +81,12 @@ struct LocalTerminal {
   std::unique_ptr<supervise::ConsoleRelay> relay;
 };
 
-class Remote {
+class Remote : private RemoteProgram {
  public:
-  Remote(const client::Options& options, wire::Request request, sys::UniqueFd socket, unsigned terminals)
+  Remote(const client::Options& options, const RemoteHooks& hooks, wire::Request request, sys::UniqueFd socket,
+         unsigned terminals)
       : options_(options),
+        hooks_(hooks),
         request_(std::move(request)),
         terminals_(terminals),
         connection_(std::move(socket), sys::UniqueFd()) {}
@@ -116,6 +102,8 @@ class Remote {
   void OnExited(wire::Exited exited);
   void OnData(uint32_t stream, std::string_view bytes);
   void OnSignal(int signal);
+  void Signal(int signal) override;
+  void Resize(wire::TerminalSize size) override { Ask(wire::Operation::kResize, 0, size); }
   void ReadInput();
   void WatchInput(bool on);
   void WriteTerminal();
@@ -124,6 +112,7 @@ class Remote {
   void FinishIfDone();
 
   const client::Options& options_;
+  const RemoteHooks& hooks_;
   wire::Request request_;
   unsigned terminals_;  // which standard streams are, a bit each
   transport::Connection connection_;
@@ -131,6 +120,7 @@ class Remote {
   RemoteEnd end_;
   std::optional<Error> failure_;
   uint32_t program_ = 0, last_request_ = 1;
+  int early_signal_ = 0;
   bool replied_ = false, ended_ = false, draining_ = false, finished_ = false;
   LocalTerminal terminal_;
   std::array<std::unique_ptr<OutputSink>, 3> sinks_;
@@ -216,6 +206,11 @@ void Remote::OnSignal(int signal) {
       if (!replied_) return Finish();
       return Ask(wire::Operation::kSignal, signal);
   }
+}
+
+void Remote::Signal(int signal) {
+  if (!replied_) early_signal_ = signal;
+  Ask(wire::Operation::kSignal, signal);
 }
 
 // From the terminal's inner end, or from the standard input.
@@ -316,7 +311,10 @@ Result<void> Remote::OnReply(const wire::Reply& reply) {
   if (!has_streams()) {
     end_.text = client::ReplyText(options_, reply);
     Finish();
+    return {};
   }
+  if (hooks_.on_started) hooks_.on_started();
+  if (early_signal_ != 0) Ask(wire::Operation::kSignal, early_signal_);
   return {};
 }
 
@@ -325,6 +323,8 @@ void Remote::OnExited(wire::Exited exited) {
   WatchInput(false);
   end_.exit_code = exited.exit_code;
   end_.error = std::move(exited.error);
+  end_.how = std::move(exited.how);
+  end_.warnings = std::move(exited.warnings);
   if (options_.report && !exited.report.empty()) end_.text = std::move(exited.report);
   FinishIfDone();
 }
@@ -379,6 +379,7 @@ Result<RemoteEnd> Remote::Run() {
   });
   MXC_TRY(loop_.CatchSignals({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP},
                              [this](const signalfd_siginfo& info) { OnSignal(static_cast<int>(info.ssi_signo)); }));
+  if (hooks_.attend) hooks_.attend(*this, loop_);
   connection_.mux().SendHello(wire::WriteHello({.program = std::string("mxc ") + kVersion}));
   connection_.mux().SendMessage(wire::WriteRequest(request_));
   connection_.Attach(loop_);
@@ -391,23 +392,40 @@ Result<RemoteEnd> Remote::Run() {
 
 }  // namespace
 
-Result<RemoteEnd> RemoteCommand(const client::Options& options, LinuxHost& host) {
+Result<sys::UniqueFd> ConnectToDaemon() {
+  if (std::string path = Environment("MXC_SOCKET"); !path.empty()) return ConnectTo(path);
+  if (::geteuid() != 0) {
+    Result<sys::UniqueFd> own =
+        ConnectTo(run::DaemonFolder(false, Environment("XDG_RUNTIME_DIR")) + run::kDaemonSocket);
+    if (own.ok() || own.error().code() == Code::kRefused) return own;
+  }
+  Result<sys::UniqueFd> of_root = ConnectTo(run::DaemonFolder(true, "") + run::kDaemonSocket);
+  if (of_root.ok() || of_root.error().code() == Code::kRefused) return of_root;
+  Error error = std::move(of_root).error();
+  return std::move(error)
+      .WithContext("reach mxcd")
+      .WithHint("is mxcd running? Start it (`mxcd &`, or systemctl start mxcd); `mxc run` without --daemon needs none");
+}
+
+Result<RemoteEnd> RemoteCommand(const client::Options& options, LinuxHost& host, const RemoteHooks& hooks) {
   std::optional<supervise::ReportFile> report;
   const bool runs = options.command == client::Command::kRun;
   if (runs && options.report) report.emplace(MXC_TRY(supervise::ReportFile::Open(*options.report)));
   unsigned terminals = 0;
   for (const int fd : {0, 1, 2}) terminals |= ::isatty(fd) == 1 ? 1u << fd : 0u;
-  std::optional<wire::TerminalSize> size;
-  if ((terminals & 3) == 3) {
+  std::optional<wire::TerminalSize> size = hooks.terminal;
+  if (size) {
+    terminals = 7;
+  } else if ((terminals & 3) == 3) {
     size = SizeOf(1);
     terminals = 7;  // the program has one for all three
   } else {
     terminals &= 6;
   }
   wire::Request request = MXC_TRY(client::RemoteRequest(options, host, Caller(), size));
-  sys::UniqueFd socket = MXC_TRY(Connect());
+  sys::UniqueFd socket = MXC_TRY(ConnectToDaemon());
   ::signal(SIGPIPE, SIG_IGN);
-  Result<RemoteEnd> end = Remote(options, std::move(request), std::move(socket), terminals).Run();
+  Result<RemoteEnd> end = Remote(options, hooks, std::move(request), std::move(socket), terminals).Run();
   if (report && end.ok()) {
     Result<void> written = report->WriteText(std::exchange(end->text, {}));
     if (!written.ok() && !end->error) end->error = std::move(written).error();

@@ -15,13 +15,13 @@
 #include "linux_runtime/cli/run_command.h"
 #include "linux_runtime/compat/backends.h"
 #include "linux_runtime/compat/ffi_protocol.h"
+#include "linux_runtime/compat/lifecycle.h"
 #include "linux_runtime/compat/lxc_request.h"
 #include "linux_runtime/compat/lxc_run.h"
 #include "linux_runtime/compat/request_spec.h"
 #include "linux_runtime/sandbox/startup.h"
 #include "linux_runtime/sys/fd.h"
 #include "shared/policy/read.h"
-#include "shared/policy/state_aware.h"
 
 namespace mxc::compat {
 namespace {
@@ -55,6 +55,8 @@ void Fail(int32_t status, const Error& error) {
 
 void Answer(const nlohmann::ordered_json& json) { Tell({.event = Event::kText}, Nul(Dump(json))); }
 
+bool HasTerminal(const Request& request) { return request.operation == kPty || request.operation == kExecPty; }
+
 // What of a run is weaker than its policy says: the kind that Microsoft's library warns of.
 std::string WarningsOf(const Result<cli::Ended>& ended) {
   std::vector<std::string> weaker;
@@ -70,14 +72,19 @@ void TellEnd(int exit_code, bool timed_out, const std::string& warnings) {
   Tell({.event = Event::kEnded, .exit_code = timed_out ? -1 : exit_code, .timed_out = timed_out}, Nul(warnings));
 }
 
-// Kill, another size, or the end of the library's process.
-void OnCommand(supervise::Supervisor& supervisor, supervise::Loop& loop) {
+// Kill, which the end of the library's process is, too, or another size. Nothing: none is there after all.
+std::optional<CommandMessage> TakeCommand() {
   CommandMessage message;
   const ssize_t size = ::recv(kControlFd, &message, sizeof message, MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (size == sizeof message && message.command == Command::kResize) {
-    return supervisor.Resize(message.rows, message.columns);
-  }
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return std::nullopt;
+  if (size != sizeof message || message.command != Command::kResize) return CommandMessage{Command::kKill};
+  return message;
+}
+
+void OnCommand(supervise::Supervisor& supervisor, supervise::Loop& loop) {
+  const std::optional<CommandMessage> message = TakeCommand();
+  if (!message) return;
+  if (message->command == Command::kResize) return supervisor.Resize(message->rows, message->columns);
   loop.Forget(kControlFd);
   supervisor.Kill("its caller asked for it");
 }
@@ -120,25 +127,38 @@ void Run(Request request, const sandbox::ArgvArea& argv) {
   TellEnd(end.exit_code, false, WarningsOf(ended));
 }
 
-// No phase is built yet; what is wrong with the request comes first.
+void Fail(const PhaseFailure& failure) { Fail(failure.status, failure.error); }
+
 void Phase(const Request& request) {
-  const policy::ReadOptions options{.source = request.config.source, .format = policy::Format::kJson};
-  Result<policy::StateAwareRequest> read = policy::ReadStateAware(request.config.text, options);
-  if (!read.ok()) return Fail(MXC_STATUS_MALFORMED_REQUEST, read.error());
-  if (Result<void> known = policy::CheckSandboxId(*read); !known.ok()) {
-    return Fail(MXC_STATUS_MALFORMED_ID, known.error());
-  }
-  const bool exec = read->phase == policy::Phase::kExec;
-  if (exec != (request.operation == kExec)) {
-    return Fail(
-        MXC_STATUS_MALFORMED_REQUEST,
-        Error(Code::kInvalid, exec ? "exec answers with streams, not with a document"
-                                   : "expected the phase exec, found " + std::string(policy::PhaseName(read->phase)))
-            .WithHint("use the function that is for this phase"));
-  }
-  Fail(MXC_STATUS_UNSUPPORTED_PHASE,
-       Error(Code::kUnsupported, "the phase " + std::string(policy::PhaseName(read->phase)) + " is not built yet")
-           .WithHint("run one-shot requests, without a phase"));
+  policy::StateAwareRequest asked;
+  const bool check_only = request.operation == kCheckPhase;
+  std::optional<PhaseFailure> failure = ReadPhase(request.config, asked);
+  nlohmann::ordered_json answer;
+  if (!failure) failure = RunPhase(asked, request.config, check_only, answer);
+  if (failure) return Fail(*failure);
+  Answer(answer);
+}
+
+void Exec(const Request& request) {
+  policy::StateAwareRequest asked;
+  if (std::optional<PhaseFailure> failure = ReadPhase(request.config, asked)) return Fail(*failure);
+  cli::RemoteHooks hooks;
+  if (HasTerminal(request)) hooks.terminal = wire::TerminalSize{request.rows, request.columns};
+  hooks.attend = [](cli::RemoteProgram& program, supervise::Loop& loop) {
+    loop.Watch(kControlFd, POLLIN, [&](short) {
+      const std::optional<CommandMessage> message = TakeCommand();
+      if (!message) return;
+      if (message->command == Command::kResize) return program.Resize({message->rows, message->columns});
+      loop.Forget(kControlFd);
+      program.Signal(SIGKILL);
+    });
+  };
+  hooks.on_started = [] { Tell({.event = Event::kStarted}); };
+  cli::RemoteEnd end;
+  if (std::optional<PhaseFailure> failure = RunExec(asked, request.config, hooks, end)) return Fail(*failure);
+  if (end.error) SayPlainly(*end.error);
+  TellEnd(end.exit_code, end.how == report::HowName(report::How::kTimedOut),
+          end.warnings.empty() ? "" : Dump(end.warnings));
 }
 
 std::optional<uint16_t> Number(const char* text) {
@@ -153,7 +173,7 @@ bool Parse(int argc, char** argv, Request& request) {
   if (argc < 5 || std::string_view(argv[2]) != kProtocolVersion) return false;
   request.operation = argv[3];
   request.experimental = std::string_view(argv[4]) == "1";
-  if (request.operation != kPty) return argc == 5;
+  if (!HasTerminal(request)) return argc == 5;
   if (argc != 7) return false;
   const std::optional<uint16_t> rows = Number(argv[5]), columns = Number(argv[6]);
   request.rows = rows.value_or(0);
@@ -189,8 +209,10 @@ int ServeFfi(int argc, char** argv) {
     return 0;
   }
   request.config.text = std::move(text).value();
-  if (request.operation == kLifecycle || request.operation == kExec) {
+  if (request.operation == kPhase || request.operation == kCheckPhase) {
     Phase(request);
+  } else if (request.operation == kExec || request.operation == kExecPty) {
+    Exec(request);
   } else {
     Run(std::move(request), sandbox::AreaOf(argc, argv));
   }

@@ -83,6 +83,7 @@ struct ChildTask {
   char* const* arguments;
   char* const* environment;
   std::array<int, kRequestFd + 1> descriptors;  // which become 0, 1, …
+  bool own_session;
   int error = 0;
 };
 
@@ -93,7 +94,7 @@ int RunChild(void* argument) {
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-  ::setsid();
+  if (task.own_session) ::setsid();
   for (int& fd : task.descriptors) {
     fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
     if (fd < 0) return task.error = errno;
@@ -166,7 +167,8 @@ Result<FfiProcess> FfiProcess::Start(const StartOptions& options) {
 
   Pipe input, output, error;
   if (options.streams == Streams::kPipes || options.streams == Streams::kTerminal) input = MXC_TRY(MakePipe());
-  if (options.streams != Streams::kNone) output = MXC_TRY(MakePipe());
+  const bool hosts = options.streams == Streams::kHosts;
+  if (options.streams != Streams::kNone && !hosts) output = MXC_TRY(MakePipe());
   if (options.streams == Streams::kCaptured || options.streams == Streams::kPipes) error = MXC_TRY(MakePipe());
   auto or_nowhere = [&](const sys::UniqueFd& fd) { return fd.valid() ? fd.get() : nowhere.get(); };
 
@@ -174,14 +176,16 @@ Result<FfiProcess> FfiProcess::Start(const StartOptions& options) {
   const std::string rows = std::to_string(options.rows), columns = std::to_string(options.columns);
   std::vector<const char*> arguments = {"lxc-exec", kServeOption, kProtocolVersion, options.operation.c_str(),
                                         experimental.c_str()};
-  if (options.operation == kPty) arguments.insert(arguments.end(), {rows.c_str(), columns.c_str()});
+  if (options.streams == Streams::kTerminal) arguments.insert(arguments.end(), {rows.c_str(), columns.c_str()});
   arguments.push_back(nullptr);
   ChildTask task{path.c_str(),
                  const_cast<char* const*>(arguments.data()),
                  environ,
                  {or_nowhere(input.read), or_nowhere(output.write),
                   options.streams == Streams::kTerminal ? output.write.get() : or_nowhere(error.write), control.get(),
-                  request.get()}};
+                  request.get()},
+                 !hosts};
+  for (int fd = 0; hosts && fd <= 2; ++fd) task.descriptors[static_cast<size_t>(fd)] = fd;
   Cloned cloned = CloneAndExec(task);
   if (cloned.error != 0) {
     if (cloned.pidfd.valid()) WaitFor(cloned.pidfd.get());

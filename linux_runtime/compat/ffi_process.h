@@ -2,7 +2,7 @@
 //
 // The host keeps its signal handlers, its children and its threads to itself: the child shares the host's memory until it
 // has executed (CLONE_VFORK, so no page of a large host is copied) and leads a session of its own, so that a terminal's
-// Ctrl-C is the host's to decide on. It is waited for by its descriptor, and a host that reaps every child takes nothing
+// Ctrl-C is the host's to decide on, unless it has the host's own streams. It is waited for by its descriptor, and a host that reaps every child takes nothing
 // from us: how the sandbox ended comes over the socket.
 #pragma once
 
@@ -22,6 +22,7 @@ enum class Streams : uint8_t {
   kCaptured,  // /dev/null in, pipes out
   kPipes,
   kTerminal,  // pipes, one in, one out
+  kHosts,     // the host's own three
 };
 
 struct StartOptions {

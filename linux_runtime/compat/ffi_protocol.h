@@ -12,15 +12,17 @@
 namespace mxc::compat {
 
 inline constexpr char kServeOption[] = "--serve-ffi";
-inline constexpr char kProtocolVersion[] = "1";
+inline constexpr char kProtocolVersion[] = "2";
 inline constexpr int kControlFd = 3, kRequestFd = 4;
 
 // OPERATION
 inline constexpr char kRun[] = "run";            // kStarted and kEnded, or kFailed
 inline constexpr char kPty[] = "pty";            // the same, with a terminal of ROWS × COLUMNS for the program
 inline constexpr char kSpec[] = "spec";          // as kRun, from a request of SDK 0.9
-inline constexpr char kLifecycle[] = "phase";    // a state-aware request but exec: kText or kFailed
+inline constexpr char kPhase[] = "phase";        // a state-aware request but exec: kText or kFailed
+inline constexpr char kCheckPhase[] = "check";   // the same, of any phase, and nothing is done
 inline constexpr char kExec[] = "exec";          // a state-aware exec: as kRun
+inline constexpr char kExecPty[] = "exec-pty";   // the same, with a terminal of ROWS × COLUMNS
 inline constexpr char kBackends[] = "backends";  // kText
 inline constexpr char kSupport[] = "support";    // kText
 

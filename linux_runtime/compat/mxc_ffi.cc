@@ -196,18 +196,19 @@ int32_t RunToEnd(const char* request, const char* operation, int32_t experimenta
 
 // ---- questions ----
 
-// The one answer of an operation.
-Result<EventText> Ask(StartOptions options) {
+// The last thing, or the only one, that an operation says.
+Result<EventText> AskForLast(StartOptions options) {
   FfiProcess process = MXC_TRY(FfiProcess::Start(options));
-  std::optional<EventText> event = process.Receive(true);
+  std::optional<EventText> last;
+  while (std::optional<EventText> event = process.Receive(true)) last = std::move(event);
   process.Reap();
-  if (!event) return Error(Code::kInternal, kVanished.message).WithHint(kVanished.hint);
-  return *std::move(event);
+  if (!last) return Error(Code::kInternal, kVanished.message).WithHint(kVanished.hint);
+  return *std::move(last);
 }
 
 char* AskForText(const char* operation) {
   try {
-    Result<EventText> answer = Ask({.operation = operation});
+    Result<EventText> answer = AskForLast({.operation = operation});
     return answer.ok() && answer->message.event == Event::kText ? Keep(answer->first) : nullptr;
   } catch (const std::exception&) {
     return nullptr;
@@ -406,12 +407,12 @@ void mxc_native_pipe_close(intptr_t handle) {
 
 int32_t mxc_run_state_aware_json(const char* request_json_utf8, int32_t dry_run, int32_t experimental,
                                  MxcStateAwareResult* result) {
-  (void)dry_run;  // as no phase does anything yet
   if (result == nullptr) return MXC_STATUS_NULL_ARGUMENT;
   *result = {};
   const int32_t status = Guarded([&] {
     if (std::optional<Failure> wrong = CheckRequest(request_json_utf8)) return Store(*wrong, &result->error);
-    mxc::Result<EventText> answer = Ask({kLifecycle, experimental != 0, request_json_utf8});
+    mxc::Result<EventText> answer =
+        AskForLast({dry_run != 0 ? kCheckPhase : kPhase, experimental != 0, request_json_utf8});
     if (!answer.ok()) return Store(Told(answer.error()), &result->error);
     if (answer->message.event != Event::kText) return Store(Told(*std::move(answer)), &result->error);
     result->response_json_utf8 = Copy(answer->first);
@@ -433,7 +434,7 @@ int32_t mxc_exec_state_aware_json(const char* request_json_utf8, int32_t experim
 
 int32_t mxc_state_aware_exec_pty(const char* request_json_utf8, int32_t experimental, uint16_t rows, uint16_t cols,
                                  MxcSandbox** handle, MxcErrorDetail* error) {
-  return CheckAndSpawn(request_json_utf8, {kExec, experimental != 0, "", Streams::kTerminal, rows, cols}, handle,
+  return CheckAndSpawn(request_json_utf8, {kExecPty, experimental != 0, "", Streams::kTerminal, rows, cols}, handle,
                        error);
 }
 
@@ -451,12 +452,14 @@ int32_t mxc_exec_state_aware_attached_json(const char* request_json_utf8, int32_
                   "use mxc_exec_state_aware_json and its streams"},
                  error);
   }
-  MxcRunResult result{};
-  const int32_t status = RunToEnd(request_json_utf8, kExec, experimental, &result);
-  if (error != nullptr) std::swap(*error, result.error);
-  *outcome = {result.timed_out, result.exit_code};
-  mxc_run_result_free(&result);
-  return status;
+  return Guarded([&] {
+    if (std::optional<Failure> wrong = CheckRequest(request_json_utf8)) return Store(*wrong, error);
+    mxc::Result<EventText> end = AskForLast({kExec, experimental != 0, request_json_utf8, Streams::kHosts});
+    if (!end.ok()) return Store(Told(end.error()), error);
+    if (end->message.event != Event::kEnded) return Store(Told(*std::move(end)), error);
+    *outcome = {end->message.timed_out, end->message.exit_code};
+    return static_cast<int32_t>(MXC_STATUS_SUCCESS);
+  });
 }
 
 int32_t mxc_run_request(const char* request_json_utf8, MxcRunResult* result) {

@@ -254,6 +254,7 @@ Result<void> Session::Handle(Client& client, const wire::Request& request) {
       wanted.cwd = !request.exec->cwd.empty() ? request.exec->cwd : process.cwd.empty() ? "/" : process.cwd;
       if (!wanted.cwd.starts_with('/')) return Error(Code::kInvalid, "request/exec/cwd: not an absolute path");
       for (const std::string& entry : process.env) {
+        if (request.exec->clear_env) break;
         if (request.exec->env.count(entry.substr(0, entry.find('='))) == 0) wanted.env.push_back(entry);
       }
       for (const auto& [name, value] : request.exec->env) {

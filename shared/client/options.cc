@@ -57,6 +57,7 @@ void DefineSessions(CLI::App& app, Options& options) {
   AddSessionCommand(app, Command::kStart, "start", "make a session's sandbox", options);
   CLI::App* exec = AddSessionCommand(app, Command::kExec, "exec", "run a program in a session", options);
   exec->add_option("--env", options.env, "a variable of its own; may be given again")->type_name("NAME=VALUE");
+  exec->add_flag("--clear-env", options.clear_env, "no variable of the session's, only those of --env");
   exec->add_option("--cwd", options.cwd, "its working folder inside")->type_name("PATH");
   exec->add_option("--timeout", options.timeout_ms, "ends it after so long")->type_name("MS");
   exec->add_flag("-d,--detach", options.detach, "print its number and leave it running");

@@ -52,6 +52,7 @@ struct Options {
   std::string session;                          // which one
   uint32_t program = 0;                         // attach: which of its programs; 0: the last
   std::vector<std::string> env;                 // exec: NAME=VALUE
+  bool clear_env = false;                       // exec: nothing of the session's
   std::string cwd;                              // exec
   bool detach = false;                          // exec: don't wait for it
   uint32_t timeout_ms = 0;                      // exec; 0: none

@@ -58,6 +58,7 @@ Result<wire::PolicyPart> PolicyOf(const Options& options, Host& host, const Remo
 Result<wire::ProgramPart> ProgramOf(const Options& options) {
   wire::ProgramPart program;
   program.argv = options.argv;
+  program.clear_env = options.clear_env;
   program.cwd = options.cwd;
   program.timeout_ms = options.timeout_ms;
   program.detached = options.detach;

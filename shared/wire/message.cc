@@ -187,6 +187,7 @@ Json ProgramJson(const ProgramPart& program) {
   Json json{{"argv", program.argv}};
   if (!program.env.empty()) json["env"] = program.env;
   if (!program.cwd.empty()) json["cwd"] = program.cwd;
+  if (program.clear_env) json["clearEnv"] = true;
   if (program.timeout_ms != 0) json["timeoutMs"] = program.timeout_ms;
   if (program.detached) json["detached"] = true;
   return json;
@@ -195,6 +196,7 @@ Json ProgramJson(const ProgramPart& program) {
 void ReadProgramPart(Fields& fields, ProgramPart& program) {
   fields.List("argv", program.argv);
   fields.Map("env", program.env);
+  fields.Flag("clearEnv", program.clear_env);
   fields.Text("cwd", program.cwd, 4096);
   fields.Number("timeoutMs", program.timeout_ms);
   fields.Flag("detached", program.detached);

@@ -55,6 +55,7 @@ struct TerminalSize {
 struct ProgramPart {
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;  // added to the session's
+  bool clear_env = false;                  // nothing of the session's
   std::string cwd;                         // "": the session's
   uint32_t timeout_ms = 0;                 // 0: none
   bool detached = false;                   // runs without a client; what it prints is kept for attach

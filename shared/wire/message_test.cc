@@ -17,7 +17,7 @@ Request Whole() {
   request.policy = PolicyPart{
       "{}", "p.json", "build", "label", {"sh", "-c", "x"}, "/home/me", {{"A", "b"}}, "{\"ociVersion\":\"1.2.0\"}",
       true, 60,       3600};
-  request.exec = ProgramPart{{"ls"}, {{"C", "d"}}, "/tmp", 1000, true};
+  request.exec = ProgramPart{{"ls"}, {{"C", "d"}}, true, "/tmp", 1000, true};
   request.announcement = Announcement{"00", "01", "02", 1000, 1001, {7, 8}};
   request.claims = {"agent-7", "call-9", "PC\\me", "S-1-5-21-7"};
   return request;

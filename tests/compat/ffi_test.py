@@ -195,7 +195,9 @@ def a_terminal_of_its_own(box):
             sandbox.stdin.close()
             equal(sandbox.stdout.read(), b"word\\r\\nword\\r\\nend\\r\\n")
             equal(sandbox.wait(), 0)
-        with mxc.spawn({}, "sleep 60", terminal=(24, 80)) as sandbox:
+        # With a trap: a shell that gets a SIGINT just as it starts a program lets that go on.
+        with mxc.spawn({}, "trap 'exit 130' INT; echo up; while :; do sleep 0.05; done", terminal=(24, 80)) as sandbox:
+            equal(sandbox.stdout.readline(), b"up\\r\\n")
             sandbox.stdin.write(b"\\x03")
             equal(sandbox.wait(), 130)
         """,
@@ -366,7 +368,7 @@ def any_bytes_are_answered(box):
 
 
 @case
-def state_aware_requests_are_checked_and_refused(box):
+def state_aware_requests_are_checked_and_want_an_mxcd(box):
     hosted(
         box,
         """
@@ -380,8 +382,11 @@ def state_aware_requests_are_checked_and_refused(box):
             lib.mxc_state_aware_result_free(ctypes.byref(answer))
             lib.mxc_state_aware_result_free(ctypes.byref(answer))
             return status
-        equal(ask(phase="provision", containment="wslc"), 3)
-        equal(ask(phase="start", sandboxId="wslc:1"), 3)
+        equal(ask(phase="provision", containment="wslc"), 4)
+        equal(ask(phase="provision", containment="windows_sandbox", version="1.1.0-alpha"), 2)
+        equal(ask(phase="start", sandboxId="wslc:1"), 4)
+        equal(ask(phase="start", sandboxId="wsb:1"), 2)
+        equal(ask(phase="start", sandboxId="nix:1"), 5)
         equal(ask(phase="start", sandboxId="zz"), 5)
         equal(ask(phase="start"), 1)
         equal(ask(phase="nix"), 1)
@@ -389,10 +394,11 @@ def state_aware_requests_are_checked_and_refused(box):
         equal(ask(phase="exec", sandboxId="wslc:1", process={"commandLine": "true"}), 1)
         handle = ctypes.c_void_p()
         execute = json.dumps({"version": "1.0.0", "phase": "exec", "sandboxId": "wslc:1", "process": {"commandLine": "true"}}).encode()
-        equal(lib.mxc_exec_state_aware_json(execute, 0, ctypes.byref(handle), None), 3)
+        equal(lib.mxc_exec_state_aware_json(execute, 0, ctypes.byref(handle), None), 4)
         equal(handle.value, None)
         equal(lib.mxc_exec_state_aware_attached_json(execute, 0, ctypes.byref(ctypes.c_int64()), None), 1)
         """,
+        env={"MXC_SOCKET": "/no/such"},
     )
 
 

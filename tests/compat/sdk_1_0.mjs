@@ -133,9 +133,69 @@ const cases = {
     assert.ok(turns > 30, `${turns} turns of the loop`);
   },
 
-  async lifecycle() {
-    const error = await refused('unsupported_phase', () => sdk.provisionContainer({ containment: 'wslc' }));
-    assert.ok(error.message);
+  async lifecycle_without_mxcd() {
+    const error = await refused('backend_unavailable', () => sdk.provisionContainer({ containment: 'wslc' }));
+    assert.match(error.message + error.remediation, /mxcd/);
+  },
+
+  // With an mxcd: a container's whole life.
+  async lifecycle(work) {
+    const files = { filesystem: { readwritePaths: [work], deniedPaths: [path.join(work, 'secret')] } };
+    assert.deepEqual(await sdk.validateProvision({ containment: 'wslc', ...files }), { warnings: [] });
+    await refused('policy_validation', () => sdk.validateProvision({ containment: 'wslc', filesystem: { readonlyPaths: ['/no/such'] } }));
+    await refused('policy_validation', () => sdk.provisionContainer({ containment: 'wslc', filesystem: { readonlyPaths: ['/no/such'] } }));
+    const { containerId: id, warnings } = await sdk.provisionContainer({ containment: 'wslc', ...files });
+    assert.match(id, /^wslc:/);
+    assert.deepEqual(warnings, []);
+    await refused('not_started', () => sdk.runInContainer(id, { command: 'true' }));
+    await refused('already_stopped', () => sdk.stopContainer(id));
+    await sdk.startContainer(id);
+    await refused('already_started', () => sdk.startContainer(id));
+
+    const run = (command, more) => sdk.runInContainer(id, { command, ...more });
+    const done = await run('echo out; echo err >&2; echo kept > /tmp/kept; exit 3');
+    assert.deepEqual([done.exitCode, done.stdout, done.stderr, done.timedOut], [3, 'out\n', 'err\n', false]);
+    assert.equal((await run('cat /tmp/kept')).stdout, 'kept\n');
+    assert.equal((await run('kill -9 $$')).exitCode, 137);
+    const denied = await run(`cat ${work}/secret; echo a > ${work}/new`);
+    assert.match(denied.stderr, /secret: Permission denied/);
+    assert.equal((await run('pwd', { workingDirectory: '/usr' })).stdout, '/usr\n');
+    assert.equal((await run('echo $A $B $TERM', { environment: { A: '1', B: 'x=y' } })).stdout, '1 x=y\n');
+    assert.match((await run('echo $A $PATH', { environment: { A: '1' }, inheritDefaultEnvironment: true })).stdout, /^1 .*:\/usr\/bin/);
+    const late = await run('echo begun; sleep 60', { timeoutMs: 400 });
+    assert.deepEqual([late.timedOut, late.stdout], [true, 'begun\n']);
+    await refused('policy_validation', () => run('true', { network: { runtimeConfig: { networkProxy: 'http://127.0.0.1:1' } } }));
+
+    const cat = await sdk.spawnInContainer(id, { command: 'cat; exit 4' });
+    cat.standardInput.end('typed');
+    assert.equal(await collect(cat.standardOutput), 'typed');
+    assert.equal((await cat.wait()).exitCode, 4);
+    const sleeper = await sdk.spawnInContainer(id, { command: 'exec sleep 4244' });
+    await sleeper.kill();
+    assert.equal((await sleeper.wait()).exitCode, 137);
+    const all = await Promise.all([...Array(20).keys()].map((n) => run(`echo ${n}; exit ${n}`)));
+    all.forEach((one, n) => assert.deepEqual([one.exitCode, one.stdout], [n, `${n}\n`]));
+
+    const terminal = await sdk.spawnInContainerWithPty(id, { command: 'stty size; read a; stty size; test -t 2 && echo all; exit 5' }, { size: { rows: 33, columns: 99 } });
+    let seen = '';
+    terminal.standardOutput.on('data', (data) => (seen += data));
+    while (!seen.includes('33 99')) await sleep(10);
+    terminal.resize({ rows: 10, columns: 20 });
+    await sleep(300);
+    terminal.standardInput.write('x\r');
+    assert.deepEqual(await terminal.wait(), { exitCode: 5, timedOut: false });
+    assert.equal(seen, '33 99\r\nx\r\n10 20\r\nall\r\n');
+
+    assert.deepEqual(await sdk.validateProcess(id, { command: 'true' }), { warnings: [] });
+    await sdk.stopContainer(id);
+    await refused('not_started', () => run('true'));
+    await sdk.startContainer(id);
+    assert.equal((await run('cat /tmp/kept 2>/dev/null || echo new')).stdout, 'new\n');
+    await sdk.deprovisionContainer(id);
+    await refused('stale_id', () => sdk.startContainer(id));
+    await refused('stale_id', () => run('true'));
+    await refused('stale_id', () => sdk.deprovisionContainer(id));
+    await refused('malformed_id', () => sdk.stopContainer('nix:1'));
   },
 
   // Steady memory, descriptors and threads over many runs in one process.

@@ -12,44 +12,9 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../integration"))
-from harness import Skip, case, check, contains, equal, main, program  # noqa: E402
-
-SDKS = os.environ.get("MXC_SDKS", "")
-# The slowest of them alone on a busy machine.
-PATIENCE = 300
-
-
-def sdks():
-    if not os.path.isdir(os.path.join(SDKS, "sdk-1.0")):
-        raise Skip("Microsoft's SDKs are not here (MXC_SDKS)")
-    return SDKS
-
-
-def bin_folder(box):
-    """A folder as MXC_BIN_DIR has to be."""
-    folder = box.path("bin", "x64")
-    if not os.path.isdir(folder):
-        box.folder("bin/x64")
-        shutil.copy(program("lxc-exec"), folder)
-        os.chmod(os.path.join(folder, "lxc-exec"), 0o755)
-    return box.path("bin")
-
-
-def node(box, script, *arguments, options=()):
-    """Runs a case of sdk_*.mjs as the box's caller, over our programs."""
-    scripts = box.folder("scripts")
-    shutil.copy(os.path.join(HERE, script), scripts)
-    os.chmod(os.path.join(scripts, script), 0o644)
-    where = {"MXC_SDKS": sdks(), "MXC_FFI_DIR": os.path.dirname(program("libmxc_ffi.so")), "MXC_BIN_DIR": bin_folder(box)}
-    started = box.start(
-        before=[os.path.join(SDKS, "node/bin/node"), *options, os.path.join(scripts, script), *arguments], env={**where, "TERM": "dumb"}
-    )
-    out, err = started.communicate(timeout=PATIENCE)
-    # What lies behind the script's arguments is lxc-exec, of which node takes no notice.
-    equal(started.returncode, 0, f"{script} {' '.join(arguments)}: {err.decode()[-1500:]}")
-    contains(out.decode(), "done", "stdout")
-    return out.decode()
-
+sys.path.insert(0, HERE)
+from harness import Skip, case, check, equal, main, program  # noqa: E402
+from sdk import SDKS, bin_folder, node, sdks  # noqa: E402
 
 def drive(script, name):
     def run(box):
@@ -59,7 +24,7 @@ def drive(script, name):
     case(run)
 
 
-for one in ("support", "one_shot", "refusals", "streams", "terminal", "time_out", "kill", "large_outputs", "fifty_at_once", "asynchronous", "lifecycle"):
+for one in ("support", "one_shot", "refusals", "streams", "terminal", "time_out", "kill", "large_outputs", "fifty_at_once", "asynchronous", "lifecycle_without_mxcd"):
     drive("sdk_1_0.mjs", one)
 for one in ("support", "executor", "kill", "terminal", "in_process", "fifty_at_once"):
     drive("sdk_0_9.mjs", one)

@@ -328,13 +328,15 @@ void RunChild(const Plan& plan, const ChildDescriptors& descriptors, const ArgvA
   const Program own = ProgramOf(plan);
   if (!plan.reaper) RunProgram(plan, own, descriptors);
 
+  // Programs may look at /proc/1/comm from their first instant.
+  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>(plan.init_name));
   pid_t program = StartProgram(plan, own, descriptors);
   if (program < 0) Fail(status, kStepFork, program);
   StatusRecord started{};
   started.kind = StatusKind::kStarted;
   started.pid = program;
   sys::Write(status, &started, sizeof started);
-  RunReaper(program, status, plan.init_name);
+  RunReaper(program, status);
 }
 
 }  // namespace mxc::sandbox

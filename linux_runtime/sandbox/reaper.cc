@@ -75,11 +75,10 @@ bool PassedOn(int signal) {
 
 }  // namespace
 
-void RunReaper(pid_t program, int status, const char* name) {
+void RunReaper(pid_t program, int status) {
   KeepOnly(status);
   // Away from the supervisor's process group: a Ctrl-C of its terminal arrives once, passed on by it.
   ::setsid();
-  sys::Prctl(PR_SET_NAME, reinterpret_cast<unsigned long>(name));
   sock_fprog filter{sizeof kReaperFilter / sizeof kReaperFilter[0], const_cast<sock_filter*>(kReaperFilter)};
   if (sys::Prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, reinterpret_cast<unsigned long>(&filter)) < 0) ::_exit(125);
 

@@ -6,8 +6,8 @@
 
 namespace mxc::sandbox {
 
-// name: what /proc/1/comm reads inside. program: the program's pid, leader of its own session. status: write end of the status pipe. Never returns.
+// program: the program's pid, leader of its own session. status: write end of the status pipe. Never returns.
 // Called with all signals blocked, no capability and no_new_privs; takes on a seccomp filter of a dozen calls.
-[[noreturn]] void RunReaper(pid_t program, int status, const char* name);
+[[noreturn]] void RunReaper(pid_t program, int status);
 
 }  // namespace mxc::sandbox

@@ -35,6 +35,12 @@ def command_line_runs_by_sh(box):
 
 
 @case
+def the_first_process_has_its_name_before_a_program_can_look(box):
+    policy = box.policy()
+    equal({box.run(policy, "cat", "/proc/1/comm").expect(0).out for _ in range(20)}, {b"mxc-init\n"}, "names")
+
+
+@case
 def signals_are_128_and_their_number(box):
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGHUP):
         box.run(box.policy(), "python3", "-c", f"import os; os.kill(os.getpid(), {int(number)}); import time; time.sleep(5)").expect(

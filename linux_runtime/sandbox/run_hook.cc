@@ -6,7 +6,10 @@
 namespace mxc::sandbox {
 namespace {
 
-[[noreturn]] void BecomeHook(const PlannedHook& hook, int state, int output, int failure) {
+[[noreturn]] void BecomeHook(const PlannedHook& hook, pid_t parent, int state, int output, int failure) {
+  // Killed within a hook, the runtime leaves none behind that goes on while the container is deleted.
+  sys::Prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(125);
   ::setsid();
   if (::dup2(state, 0) < 0) ::_exit(125);
   if (output >= 0 && (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0)) ::_exit(125);
@@ -50,8 +53,9 @@ HookFailure RunHook(const PlannedHook& hook, int state, int output) {
     failure.error = errno;
     return failure;
   }
+  const pid_t parent = ::getpid();
   const pid_t pid = sys::Fork();
-  if (pid == 0) BecomeHook(hook, state, output, pipe[1]);
+  if (pid == 0) BecomeHook(hook, parent, state, output, pipe[1]);
   sys::Close(pipe[1]);
   int error = 0;
   if (pid < 0) {

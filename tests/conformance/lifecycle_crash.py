@@ -4,6 +4,8 @@
 MXC_CRASH_CONTAINERS: how many containers, 60 by default; 1000 is what the project promises. MXC_CRASH_SEED repeats a run.
 """
 
+import contextlib
+import copy
 import os
 import random
 import signal
@@ -11,11 +13,16 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+import box as boxes  # noqa: E402
 import host  # noqa: E402
 from harness import check, clause, equal, main  # noqa: E402
 
 CONTAINERS = int(os.environ.get("MXC_CRASH_CONTAINERS", "60"))
 SEED = os.environ.get("MXC_CRASH_SEED", str(time.time_ns()))
+
+
+# Commands in which a hook that never ends may be met, and which hook.
+ENDLESS = {"create": "createRuntime", "run": "createContainer", "start": "poststart"}
 
 
 def duration(box, words):
@@ -40,15 +47,58 @@ def commands(box, container):
     }
 
 
+def kinds(box, name):
+    """{kind: configuration} of containers that differ in which processes the runtime has, and in what they make."""
+    found = {kind: copy.deepcopy(box.config) for kind in ("plain", "hooks", "watched", "user namespace")}
+    if name in ENDLESS:
+        found["endless hook"] = copy.deepcopy(box.config)
+        found["endless hook"]["hooks"] = {ENDLESS[name]: [{"path": "/bin/sleep", "args": ["sleep", "1000"]}]}
+    slow = {"path": "/bin/sleep", "args": ["sleep", "0.003"]}
+    found["hooks"]["hooks"] = {kind: [slow] for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")}
+    found["watched"]["annotations"] = {
+        "dev.mxc.denied": '[{"path":"/root"}]', "dev.mxc.protect": '[{"path":"/tmp/later"}]', "dev.mxc.landlock": '{"enabled":true}',
+    }  # fmt: skip
+    mapped = found["user namespace"]["linux"]
+    mapped["namespaces"].append({"type": "user"})
+    mapped.update({ids: [{"containerID": 0, "hostID": 200000, "size": 65536}] for ids in ("uidMappings", "gidMappings")})
+    return found
+
+
+def victims(started, chance):
+    """Whom kill -9 meets: the runtime, any process below it or of the container, or several of them."""
+    below = sorted(host.descendants(os.getpid()))
+    if not below or chance.random() < 0.5:
+        return [started.pid]
+    return chance.sample(below, chance.randint(1, min(2, len(below))))
+
+
+def end(started, seconds):
+    """Whether the runtime ends by itself; containers' processes are collected as an engine would."""
+
+    def ended():
+        boxes.collect_others({started.pid})
+        return started.poll() is not None
+
+    return host.eventually(ended, seconds)
+
+
 def killed_at_random(box, name, longest, chance):
-    """Runs the commands before, and kills the runtime within the command; what is left after `delete --force`."""
+    """Runs the commands before, kills within the command; what is left after `delete --force`, in words."""
     before, words = commands(box, box.id)[name]
     for earlier in before:
         box.call(*earlier).expect(0)
     started, _, _ = box.begin(*words)
     time.sleep(chance.uniform(0, longest))
-    started.send_signal(signal.SIGKILL)
-    started.wait()
+    met = victims(started, chance)
+    for pid in met:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if name in ENDLESS:
+        started.kill()  # it may wait for a hook that never ends
+    if not end(started, 20):
+        started.kill()
+        started.wait()
+        return [f"the runtime itself, 20 s after {len(met)} of its processes were killed"]
     box.call("delete", "--force", box.id).expect(0)
     host.eventually(lambda: not box.leftovers(), 3)
     return box.leftovers()
@@ -58,17 +108,25 @@ def crash_case(name, share):
     def leaves_nothing_after_delete(box):
         chance = random.Random(f"{SEED}-{name}")
         box.process["args"] = ["sleep", "1000"]
-        box.save()
         box.remember(box.id)
-        before, words = commands(box, box.id)[name]
-        for earlier in before:
-            box.call(*earlier).expect(0)
-        longest = 1.2 * duration(box, words)
-        box.call("delete", "--force", box.id)
+        configurations, longest = kinds(box, name), {}
+        for kind, config in configurations.items():
+            if kind == "endless hook":
+                longest[kind] = max(longest.values())
+                continue
+            box.save(config)
+            before, words = commands(box, box.id)[name]
+            for earlier in before:
+                box.call(*earlier).expect(0)
+            longest[kind] = 1.2 * duration(box, words)
+            box.call("delete", "--force", box.id)
         for number in range(max(1, int(CONTAINERS * share))):
-            left = killed_at_random(box, name, longest, chance)
-            check(not left, f"left after kill -9 number {number + 1} (MXC_CRASH_SEED={SEED}): {'; '.join(left)}")
-            check(not box.exists(), f"the container exists after kill -9 number {number + 1} (MXC_CRASH_SEED={SEED})")
+            kind = chance.choice(list(configurations))
+            box.save(configurations[kind])
+            left = killed_at_random(box, name, longest[kind], chance)
+            what = f"after kill -9 number {number + 1}, {kind} (MXC_CRASH_SEED={SEED})"
+            check(not left, f"left {what}: {'; '.join(left)}")
+            check(not box.exists(), f"the container exists {what}")
 
     return leaves_nothing_after_delete
 

@@ -29,6 +29,7 @@ struct DaemonOptions {
   unsigned most_sessions = 64;            // of one user
   unsigned most_connections = 128;        // of one user, before they are handed over
   uint32_t vsock_port = 0;                // 0: none
+  uint32_t vsock_peer = 2;                // whom it answers there: the host
   std::optional<uint16_t> loopback_port;  // a listener like that of vsock on 127.0.0.1, for tests; 0: any
   uint32_t end_when_idle_s = 0;           // without a session and a connection; 0: never
 };

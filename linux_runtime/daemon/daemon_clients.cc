@@ -69,7 +69,7 @@ Result<void> Daemon::ListenForHost() {
       });
   uint32_t port = options_.vsock_port;
   if (port != 0) {
-    Result<void> listening = host_listener_->ListenOnVsock(port);
+    Result<void> listening = host_listener_->ListenOnVsock(port, options_.vsock_peer);
     // A kernel without vsock has no host to listen for; a port that is taken is somebody in the way.
     if (!listening.ok() && listening.error().system_errno() != EAFNOSUPPORT) return listening;
     if (!listening.ok()) port = 0;

@@ -21,11 +21,12 @@ constexpr std::chrono::seconds kHandshakeWithin{10};
 constexpr int kVsock = 40;  // AF_VSOCK
 
 // The kernel writes the peer's CID: a process in the machine can't be the host. Before Linux 5.5 a host's was "any".
-bool IsHost(int socket) {
+bool IsPeer(int socket, uint32_t cid) {
   sockaddr_vm peer{};
   socklen_t size = sizeof peer;
   if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
-  return peer.svm_family == kVsock && (peer.svm_cid == VMADDR_CID_HOST || peer.svm_cid == VMADDR_CID_ANY);
+  return peer.svm_family == kVsock && 
+         (peer.svm_cid == cid || (cid == VMADDR_CID_HOST && peer.svm_cid == VMADDR_CID_ANY));
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ SecureListener::~SecureListener() {
   }
 }
 
-Result<void> SecureListener::ListenOnVsock(uint32_t port) {
+Result<void> SecureListener::ListenOnVsock(uint32_t port, uint32_t peer) {
+  vsock_peer_ = peer;
   sys::UniqueFd socket(::socket(kVsock, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.valid())
     return sys::SystemError("make a vsock socket", errno).WithHint("this kernel has no vsock; pipes work without it");
@@ -97,7 +99,7 @@ Result<void> SecureListener::Announce(const std::string& id, wire::Secret secret
 void SecureListener::Accept(int listener, bool vsock) {
   sys::UniqueFd socket(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) return;
-  if (vsock && !IsHost(socket.get())) {
+  if (vsock && !IsPeer(socket.get(), vsock_peer_)) {
     return on_refusal_(
         Error(Code::kRefused, "a process of this machine, not its host, connected to the port of the host"));
   }

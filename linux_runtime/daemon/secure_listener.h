@@ -30,8 +30,8 @@ class SecureListener {
   SecureListener& operator=(const SecureListener&) = delete;
 
   // Binds vsock port `port`, which below 1024 takes CAP_NET_BIND_SERVICE in the first user namespace: nothing in a container can
-  // have taken it. Only the host (CID 2) is answered. Errors: kSystem; the kernel has no vsock.
-  Result<void> ListenOnVsock(uint32_t port);
+  // have taken it. Only that peer is answered: the host is CID 2. Errors: kSystem; the kernel has no vsock.
+  Result<void> ListenOnVsock(uint32_t port, uint32_t peer);
   // 127.0.0.1; 0: any port. Returns the port.
   Result<uint16_t> ListenOnLoopback(uint16_t port);
 
@@ -60,6 +60,7 @@ class SecureListener {
   supervise::Loop& loop_;
   OnConnection on_connection_;
   OnRefusal on_refusal_;
+  uint32_t vsock_peer_ = 2;
   std::list<sys::UniqueFd> listeners_;
   std::map<std::string, Announced> announced_;
   std::list<Pending> pending_;

@@ -7,9 +7,12 @@ import socket
 import struct
 import subprocess
 
-from harness import case, check, contains, equal, eventually, lacks, main, processes_below, program
+from harness import Skip, case, check, contains, equal, eventually, lacks, main, processes_below, program
 from mxcd import Mxcd, Relay
 from sodium import SecretStream, transcript_hash
+
+
+SLOW = 120  # seconds; the lab is slow
 
 
 @case
@@ -34,18 +37,51 @@ def a_relay_brings_windows_users_in_as_users_of_the_distribution(box):
         relay.close()
 
 
+def vsock_to(cid, port):
+    channel = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+    channel.settimeout(SLOW)
+    channel.connect((cid, port))
+    return channel
+
+
+@case(callers=("root",))
+def only_the_host_is_answered_on_vsock(box):
+    try:
+        socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).bind((1, 7830))
+    except OSError as error:
+        raise Skip(f"no vsock that leads back to this machine: {error}") from None
+    with Mxcd(box, "--vsock-port", "783") as mxcd:
+        relay = Relay(mxcd, user="root")
+        equal(relay.greeting["port"], 783, "greeting")
+        relay.write(b"A")
+        channel = vsock_to(1, 783)
+        channel.sendall(b"x" * 64)
+        try:
+            equal(channel.recv(1), b"", "what this machine itself is told")
+        except ConnectionResetError:
+            pass
+        relay.close()
+        # Who sits on the port keeps mxcd from starting, and is told of.
+        other = subprocess.run([program("mxcd"), "--folder", box.folder("other"), "--vsock-port", "783"], stderr=subprocess.PIPE, text=True, timeout=SLOW, check=False)
+        equal(other.returncode, 125, "status of a second mxcd")
+        contains(other.stderr, "vsock port 783", "its message")
+
+
 @case
 def over_a_channel_of_its_own_with_a_key_from_the_relay(box):
     if os.getuid() != 0:
         return
-    with Mxcd(box, "--loopback-port", "0") as mxcd:
+    # The machine itself in the host's place, where the kernel has vsock: in the lab.
+    vsock = "vsock" in os.environ.get("MXC_TEST_CHANNEL", "")
+    with Mxcd(box, *(["--vsock-port", "783", "--vsock-peer", "1"] if vsock else ["--loopback-port", "0"])) as mxcd:
         with open(os.path.join(mxcd.folder, "port"), encoding="ascii") as file:
             port = int(file.read())
         key = os.urandom(32)
 
         def connect(relay, key=key, **changed):
             digest = transcript_hash(relay.greeting_text, changed.get("opening", relay.opening), relay.id, relay.greeting["vmId"].encode(), port)
-            return SecretStream(socket.create_connection(("127.0.0.1", port), 20), relay.id, key, digest)
+            channel = vsock_to(1, port) if vsock else socket.create_connection(("127.0.0.1", port), 20)
+            return SecretStream(channel, relay.id, key, digest)
 
         relay = Relay(mxcd, user="root" if box.root else "nobody", key=key)
         equal((relay.refusal, relay.greeting["port"]), ("", port), "greeting")

@@ -38,8 +38,11 @@ class SecretStream:
         self.push, self.pull = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
         header = ctypes.create_string_buffer(24)
         self.sodium.crypto_secretstream_xchacha20poly1305_init_push(self.push, header, derived[0])
-        self.socket.sendall(b"MXCHV1\r\n" + ident + header.raw)
-        self.send(digest)
+        try:
+            self.socket.sendall(b"MXCHV1\r\n" + ident + header.raw)
+            self.send(digest)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # closed already, which finish() finds
         self.plain, self.pull_key, self.digest = b"", derived[1], digest
 
     def finish(self):

@@ -45,7 +45,8 @@ int Main(int argc, char** argv) {
   app.add_option("--check-audit", check, "Says whether the audit in that folder is whole, and ends");
   app.add_option("--vsock-port", options.vsock_port,
                  "Listens there for mxc.exe on the host of this virtual machine, where there is vsock; WSL: 783");
-  app.add_option("--vsock-peer", options.vsock_peer, "The CID that is answered there; the host's is 2, this machine's own 1")
+  app.add_option("--vsock-peer", options.vsock_peer,
+                 "The CID that is answered there; the host's is 2, this machine's own 1")
       ->capture_default_str();
   app.add_option("--loopback-port", options.loopback_port,
                  "The same on 127.0.0.1, to try it without a host; 0: any port");

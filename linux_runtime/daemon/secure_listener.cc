@@ -25,7 +25,7 @@ bool IsPeer(int socket, uint32_t cid) {
   sockaddr_vm peer{};
   socklen_t size = sizeof peer;
   if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
-  return peer.svm_family == kVsock && 
+  return peer.svm_family == kVsock &&
          (peer.svm_cid == cid || (cid == VMADDR_CID_HOST && peer.svm_cid == VMADDR_CID_ANY));
 }
 

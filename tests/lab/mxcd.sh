@@ -23,7 +23,7 @@ if [[ ${#programs[@]} -eq 0 ]]; then
   . tools/lib/common.sh
   . tools/lib/bazel.sh
   run_bazel build //linux_runtime/cli:mxc //linux_runtime/daemon:mxcd //linux_runtime/relay:mxc-relay
-  bin=$(bazel_bin)/linux_runtime
+  bin=$(run_bazel info bazel-bin)/linux_runtime
   programs=("$bin/cli/mxc" "$bin/daemon/mxcd" "$bin/relay/mxc-relay")
 fi
 

@@ -11,6 +11,7 @@
 #include "linux_runtime/sandbox/rendezvous.h"
 #include "linux_runtime/sandbox/run_hook.h"
 #include "linux_runtime/sandbox/status.h"
+#include "linux_runtime/sandbox/weaken.h"
 #include "linux_runtime/sys/raw.h"
 
 namespace mxc::sandbox {
@@ -99,7 +100,7 @@ void RunBundleProgram(const Plan& plan, const ChildDescriptors& descriptors, Roo
   // that no path can lead out through /proc/self/fd (CVE-2024-21626).
   std::array kept = {
       status, descriptors.parent, bundle.start_fifo, bundle.start_status, bundle.state_created, bundle.hook_output};
-  check(kStepDescriptors, sys::CloseAllBut(3 + bundle.preserved, kept));
+  if (!Without("close-range")) check(kStepDescriptors, sys::CloseAllBut(3 + bundle.preserved, kept));
   // From here on nobody inside may ptrace this process or read its memory, which is a copy of the runtime's.
   check(kStepNotDumpable, sys::Prctl(PR_SET_DUMPABLE, 0));
   const Settled settled = SettleProcess(plan);

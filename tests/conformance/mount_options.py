@@ -163,7 +163,7 @@ def a_slave_sees_what_the_host_mounts_and_the_host_not_what_it_mounts(box):
 def propagation_of_root(box, value):
     """The optional fields of the container's root (proc(5)) for that value."""
     # In the case's own mount namespace: the host's stays what it is.
-    box.mount("--make-shared", "/")
+    box.mount("--make-rshared", "/")
     box.linux["rootfsPropagation"] = value
     root = host.mounts(box.run("cat", "/proc/self/mountinfo").out)[0]
     equal(root["place"], "/", "place of the first mount")
@@ -199,7 +199,7 @@ def of_another_value_is_an_error(box):
 @clause("config_linux.rootfs_propagation")
 def not_set_keeps_the_containers_mounts_from_the_host(box):
     box.capabilities("CAP_SYS_ADMIN")
-    box.mount("--make-shared", "/")
+    box.mount("--make-rshared", "/")
     box.shell("mount -t tmpfs tmpfs /root && touch /root/x")
     check(not os.path.exists(f"{box.rootfs}/root/x"), "the container's mount came to the host")
 

@@ -32,6 +32,22 @@ def volumes(engine):
 
 
 @case
+def denied_path_by_annotation(engine):
+    if os.path.basename(engine.place.runtime) != "mxc-runtime":
+        raise Skip("annotations of mxc-runtime")
+    folder = engine.folder("v")
+    engine.file("v/secret", "secret")
+    # podman reads these options as lines of CSV.
+    quoted = ['"' + text.replace('"', '""') + '"' for text in ('dev.mxc.denied=[{"path": "/m/secret"}]', 'dev.mxc.landlock={"enabled": true}')]
+    annotations = ("--annotation", quoted[0], "--annotation", quoted[1])
+    ended = engine.run("--volume", f"{folder}:/m", *annotations, "-", "sh", "-c", "ls /m; cat /m/secret")
+    equal((ended.code, ended.text), (1, "secret\n"), "the listing, and nothing of the file")
+    contains(ended.err, "Permission denied")
+    ended = engine.run("--volume", f"{folder}:/m", *annotations[:2], "-", "true")
+    contains(ended.err, "dev.mxc.denied", "what podman says of denied paths that nothing would hold")
+
+
+@case
 def volumes_below_volumes(engine):
     outer, inner = engine.folder("outer"), engine.folder("inner")
     os.mkdir(f"{outer}/sub")

@@ -189,8 +189,11 @@ def stop_kill_and_signals(engine):
 @case
 def signals_to_podman_reach_the_container(engine):
     script = "trap 'echo term; exit 6' TERM; echo ready; while :; do sleep 0.05; done"
-    started = engine.start(*engine.podman_command("run", "--rm", "--network", "none", IMAGE, "sh", "-c", script))
+    started = engine.start(*engine.podman_command("run", "--rm", "--name", "c", "--network", "none", IMAGE, "sh", "-c", script))
     equal(started.stdout.readline(), b"ready\n")
+    # podman passes the program's output on before it passes signals on, which it does once it has written down that the container runs;
+    # a signal between the two ends podman itself, over any runtime.
+    check(eventually(lambda: engine.inspect("c", "{{.State.Running}}") == "true", 20), "podman does not see it running")
     started.send_signal(signal.SIGTERM)
     out, _ = started.communicate(timeout=20)
     equal((out, started.returncode), (b"term\n", 6))

@@ -172,13 +172,13 @@ def attempt(caller, outside, door, program, without=""):
 
 def try_door(caller, outside, door):
     """(PASS, FAIL or SKIP; a sentence)."""
-    strict = attempt(caller, outside, door, "mxc")
+    strict = attempt(caller, outside, door, caller.plain)
     if not strict.startswith(("shut: ", "refused: " if door.refused else "shut: ")):
         return "FAIL", strict
     holds = door.holds_for(caller.name)
     if holds is None:
         return "PASS", f"{strict} ({door.why})"
-    weak = attempt(caller, outside, door, "mxc_weakened", holds)
+    weak = attempt(caller, outside, door, caller.weakened, holds)
     if not weak.startswith("OPEN: "):
         # int 0x80 that ends in SIGSEGV, not in SIGSYS: below this kernel somebody takes no i386 calls.
         if not door.in_kernel or (door.arguments[0].startswith("i386") and "(signal 11)" in weak):
@@ -193,7 +193,7 @@ def holding_alone(caller, outside, door):
     if names == [""]:
         return []
     return [name for name in names
-            if not attempt(caller, outside, door, "mxc_weakened", ",".join(n for n in names if n != name) or "none")
+            if not attempt(caller, outside, door, caller.weakened, ",".join(n for n in names if n != name) or "none")
             .startswith("OPEN: ")]
 
 

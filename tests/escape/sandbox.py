@@ -18,6 +18,7 @@ class Caller:
     def __init__(self, name, uid, programs):
         self.name = name
         self.uid = uid
+        self.plain, self.weakened = (os.path.basename(program) for program in programs[:2])
         self.base = tempfile.mkdtemp(prefix="mxc-escape-", dir="/var/tmp")
         os.chmod(self.base, 0o755)
         self._make_tree(programs)

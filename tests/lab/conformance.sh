@@ -50,4 +50,8 @@ run resources 1800
 run cli_control 900 'pause|kill|update|events.stats'
 run devices 900 'allowed_device_list'
 run lifecycle 900
+run lifecycle_crash 1800
+run namespaces 900
+run mount_options 900 propagation
+run process 900 rlimits
 exit $failed

@@ -9,6 +9,8 @@
 #include "shared/client/options.h"
 #include "shared/client/remote.h"
 #include "windows_host/console.h"
+#include "windows_host/handle.h"
+#include "windows_host/managed_policy.h"
 #include "windows_host/remote.h"
 #include "windows_host/wide_text.h"
 #include "windows_host/windows_host.h"
@@ -37,6 +39,16 @@ int PrintError(const Error& error, client::Color color) {
   Output output(Output::Stream::kError);
   output.Write(FormatError(error, ColorOn(color, output)));
   return kOurError;
+}
+
+bool IsElevated() {
+  HANDLE token = nullptr;
+  if (!::OpenProcessToken(::GetCurrentProcess(), TOKEN_QUERY, &token)) return true;
+  const UniqueHandle owned(token);
+  TOKEN_ELEVATION elevation{};
+  DWORD used = 0;
+  return !::GetTokenInformation(token, TokenElevation, &elevation, sizeof elevation, &used) ||
+         elevation.TokenIsElevated != 0;
 }
 
 Result<std::string> Look(const client::Options& options, client::Host& host) {
@@ -82,9 +94,17 @@ int Main(int argc, wchar_t** argv) {
     output.Write((help ? "" : "mxc: ") + parsed.message);
     return parsed.exit_code;
   }
-  WindowsHost host;
+  ManagedPolicy managed;
+  if (parsed.options->command != client::Command::kVersion) {
+    Result<ManagedPolicy> read = ReadManagedPolicy();
+    if (!read.ok()) return PrintError(read.error(), parsed.options->color);
+    managed = *std::move(read);
+    if (Result<void> allowed = CheckCommand(managed, *parsed.options, IsElevated()); !allowed.ok())
+      return PrintError(allowed.error(), parsed.options->color);
+  }
+  WindowsHost host(managed.floors);
   if (client::IsRemote(*parsed.options)) {
-    Result<RemoteEnd> end = RemoteCommand(*parsed.options, host);
+    Result<RemoteEnd> end = RemoteCommand(*parsed.options, host, managed);
     if (!end.ok()) return PrintError(end.error(), parsed.options->color);
     if (!end->text.empty()) Output(Output::Stream::kOut).Write(end->text);
     if (end->error) PrintError(*end->error, parsed.options->color);

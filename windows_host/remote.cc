@@ -22,6 +22,7 @@
 #include "shared/wire/multiplexer.h"
 #include "windows_host/audit.h"
 #include "windows_host/console.h"
+#include "windows_host/distributions.h"
 #include "windows_host/relay_process.h"
 #include "windows_host/system_error.h"
 #include "windows_host/wide_text.h"
@@ -237,13 +238,14 @@ void FillIdentity(wire::Opening& opening, wire::Claims& claims) {
 
 class Remote : private wire::Receiver {
  public:
-  Remote(const client::Options& options, wire::Request request, std::unique_ptr<RelayProcess> relay)
-      : options_(options), request_(std::move(request)), relay_(std::move(relay)) {}
+  Remote(const client::Options& options, wire::Request request, std::unique_ptr<RelayProcess> relay,
+         bool audit_required)
+      : options_(options), request_(std::move(request)), relay_(std::move(relay)), audit_required_(audit_required) {}
   Result<RemoteEnd> Run();
 
  private:
   Result<void> OnHello(std::string_view json) override {
-    MXC_TRY(wire::AgreeOn(MXC_TRY(wire::ReadHello(json))));
+    MXC_TRY(wire::AgreeOn(MXC_TRY(wire::ReadHello(json)), wire::LeastProtocolFor(request_)));
     return {};
   }
   Result<void> OnMessage(std::string_view json) override;
@@ -267,6 +269,7 @@ class Remote : private wire::Receiver {
   const client::Options& options_;
   wire::Request request_;
   std::unique_ptr<RelayProcess> relay_;
+  const bool audit_required_;
   std::thread relay_reader_;
   wire::Multiplexer mux_{*this};
   std::unique_ptr<Writer> out_, error_;
@@ -280,7 +283,8 @@ class Remote : private wire::Receiver {
   std::chrono::steady_clock::time_point last_interrupt_{};
 };
 
-// A log that can't be written is told of, and holds nothing up: the distribution's has it all, too.
+// A log that can't be written is told of, and holds nothing up, as the distribution's has it all, too; unless the machine's
+// policy wants one here.
 void Remote::Note(audit::Kind kind, const std::string& reason, std::optional<int> exit_code) {
   audit::Event event;
   event.kind = kind;
@@ -293,7 +297,13 @@ void Remote::Note(audit::Kind kind, const std::string& reason, std::optional<int
   event.what = wire::OperationName(request_.operation);
   event.reason = reason;
   event.exit_code = exit_code;
-  if (Result<void> written = AppendAudit(std::move(event)); !written.ok() && !std::exchange(log_failed_, true)) {
+  Result<void> written = AppendAudit(std::move(event));
+  if (written.ok()) return;
+  if (audit_required_) {
+    if (!failure_)
+      failure_ = std::move(written).error().WithContext("the machine's policy wants an audit (AuditLevel)");
+    ended_ = true;
+  } else if (!std::exchange(log_failed_, true)) {
     Output(Output::Stream::kError).Write("mxc: warning: " + written.error().Describe() + "\n");
   }
 }
@@ -438,7 +448,8 @@ Result<RemoteEnd> Remote::Run() {
     if (input_open_) reader_.Start();
   }
   ::SetConsoleCtrlHandler(OnControl, TRUE);
-  mux_.SendHello(wire::WriteHello({.program = std::string("mxc.exe ") + kVersion}));
+  mux_.SendHello(
+      wire::WriteHello({.least = wire::LeastProtocolFor(request_), .program = std::string("mxc.exe ") + kVersion}));
   mux_.SendMessage(wire::WriteRequest(request_));
   Flush();
   relay_reader_ = std::thread([relay = relay_.get()] {
@@ -478,19 +489,34 @@ Result<RemoteEnd> Remote::Run() {
   return std::move(end_);
 }
 
+// As wsl.exe is to be told; "": the default one. Where the machine's policy names distributions it is one by its name, so that
+// none other is started than the one that was looked at.
+Result<std::string> DistributionFor(const std::string& wanted, const ManagedPolicy& managed) {
+  const auto registered = MXC_TRY_AS("look for WSL's distributions", ReadDistributions());
+  if (!managed.names_distributions()) {
+    if (registered) MXC_TRY(ChooseDistribution(*registered, wanted));
+    return wanted;
+  }
+  const Distribution chosen = MXC_TRY(ChooseDistribution(registered.value_or(std::vector<Distribution>()), wanted));
+  MXC_TRY(CheckDistribution(managed, chosen.name));
+  return chosen.name;
+}
+
 }  // namespace
 
-Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host) {
+Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host, const ManagedPolicy& managed) {
+  const std::string distribution = MXC_TRY(DistributionFor(options.distribution, managed));
   // The folder of Windows means nothing there, and neither does its environment: the distribution's user has his own.
-  wire::Request request = MXC_TRY(client::RemoteRequest(options, host, {}, ConsoleSize()));
+  wire::Request request = MXC_TRY(client::RemoteRequest(options, host, {}, ConsoleSize(), managed.floors));
   wire::Opening opening;
+  opening.policy_digest = managed.digest;
   opening.user = options.user;
   FillIdentity(opening, request.claims);
-  std::unique_ptr<RelayProcess> relay = MXC_TRY(RelayProcess::Start({options.distribution, options.user}, opening));
+  std::unique_ptr<RelayProcess> relay = MXC_TRY(RelayProcess::Start({distribution, options.user}, opening));
   // Its threads may hang in a read, so nobody joins them; the process ends with its main function. Nor are they detached: of
   // a hundred threads that are detached at once, mingw's library loses some before they run.
   static Remote* remote = nullptr;
-  remote = new Remote(options, std::move(request), std::move(relay));
+  remote = new Remote(options, std::move(request), std::move(relay), managed.audit_required);
   return remote->Run();
 }
 

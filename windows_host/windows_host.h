@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/client/host.h"
@@ -12,6 +13,9 @@ namespace mxc::windows {
 
 class WindowsHost : public client::Host {
  public:
+  // floors: of the machine's policy (managed_policy.h).
+  explicit WindowsHost(std::vector<client::NamedText> floors = {}) : floors_(std::move(floors)) {}
+
   // path: UTF-8, as Windows names files.
   Result<std::string> ReadFile(const std::string& path) override;
   // The generic set's: who the user is in the distribution is not known here. The client takes --host-facts' caller
@@ -19,11 +23,13 @@ class WindowsHost : public client::Host {
   Result<policy::Caller> Caller() override;
   Result<translate::HostFacts> Facts() override;
   std::string FactsName() const override;
-  // Nothing is added on Windows: profiles are those that mxc.exe brings. /etc/mxc/profiles.d and /etc/mxc/policy.d lie
-  // in the distribution, and a floor of Windows (HKLM\Software\Policies) is not read yet. So a spec made here is not
-  // narrowed by any managed floor; where the distribution has one, `mxc run --spec` is to refuse it.
+  // Profiles are those that mxc.exe brings. /etc/mxc/profiles.d and /etc/mxc/policy.d lie in the distribution: a spec made here
+  // is narrowed by the machine's policy only; where the distribution has a floor, `mxc run --spec` is to refuse it.
   Result<std::vector<client::NamedText>> AddedProfiles() override { return std::vector<client::NamedText>(); }
-  Result<std::vector<client::NamedText>> Floors() override { return std::vector<client::NamedText>(); }
+  Result<std::vector<client::NamedText>> Floors() override { return floors_; }
+
+ private:
+  std::vector<client::NamedText> floors_;
 };
 
 }  // namespace mxc::windows

@@ -38,6 +38,12 @@ class RequestHost : public cli::LinuxHost {
   RequestHost(const wire::PolicyPart& policy, const Environment& environment)
       : LinuxHost(environment.get()), policy_(policy) {}
   Result<std::string> ReadFile(const std::string&) override { return policy_.text; }
+  // What the client's machine forbids is forbidden besides.
+  Result<std::vector<client::NamedText>> Floors() override {
+    std::vector<client::NamedText> floors = MXC_TRY(LinuxHost::Floors());
+    for (const wire::FloorPart& floor : policy_.floors) floors.emplace_back(floor.name, floor.text);
+    return floors;
+  }
 
  private:
   const wire::PolicyPart& policy_;

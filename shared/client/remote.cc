@@ -34,7 +34,8 @@ wire::Operation OperationOf(Command command) {
   }
 }
 
-Result<wire::PolicyPart> PolicyOf(const Options& options, Host& host, const RemoteCaller& caller) {
+Result<wire::PolicyPart> PolicyOf(const Options& options, Host& host, const RemoteCaller& caller,
+                                  const std::vector<NamedText>& floors) {
   wire::PolicyPart policy;
   if (options.policy) {
     policy.text = MXC_TRY_AS("read the policy", host.ReadFile(*options.policy));
@@ -44,6 +45,7 @@ Result<wire::PolicyPart> PolicyOf(const Options& options, Host& host, const Remo
     policy.spec = MXC_TRY_AS("read the spec", host.ReadFile(*options.spec));
     policy.source = *options.spec == "-" ? "standard input" : *options.spec;
   }
+  for (auto& [name, text] : floors) policy.floors.push_back({name, text});
   policy.profile = options.profile.value_or("");
   policy.name = options.name;
   policy.argv = options.argv;
@@ -92,7 +94,8 @@ bool IsRemote(const Options& options) {
 }
 
 Result<wire::Request> RemoteRequest(const Options& options, Host& host, const RemoteCaller& caller,
-                                    const std::optional<wire::TerminalSize>& terminal) {
+                                    const std::optional<wire::TerminalSize>& terminal,
+                                    const std::vector<NamedText>& floors) {
   wire::Request request;
   request.id = 1;
   request.operation = OperationOf(options.command);
@@ -103,7 +106,7 @@ Result<wire::Request> RemoteRequest(const Options& options, Host& host, const Re
   switch (request.operation) {
     case wire::Operation::kRun:
     case wire::Operation::kProvision:
-      request.policy = MXC_TRY(PolicyOf(options, host, caller));
+      request.policy = MXC_TRY(PolicyOf(options, host, caller, floors));
       break;
     case wire::Operation::kExec:
       request.exec = MXC_TRY(ProgramOf(options));

@@ -21,10 +21,12 @@ struct RemoteCaller {
 // The streams of every request that has any; in rising order.
 inline constexpr wire::StreamNumbers kRemoteStreams{1, 2, 3};
 
-// terminal: the user's, where the program is to have one. Errors: the policy can't be read; a variable of --env that isn't
+// terminal: the user's, where the program is to have one. floors: of a client that mxcd can't read them of, so that they are sent
+// to it. Errors: the policy can't be read; a variable of --env that isn't
 // NAME=VALUE.
 Result<wire::Request> RemoteRequest(const Options& options, Host& host, const RemoteCaller& caller,
-                                    const std::optional<wire::TerminalSize>& terminal);
+                                    const std::optional<wire::TerminalSize>& terminal,
+                                    const std::vector<NamedText>& floors = {});
 
 // A further request about the program that `first` has started: a signal, another size of its terminal.
 wire::Request FurtherRequest(const wire::Request& first, uint32_t id, uint32_t program, wire::Operation operation,

@@ -220,8 +220,9 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
   return out;
 }
 
-std::string Digest(const EffectivePolicy& policy) {
-  const std::string text = CanonicalJson(policy);
+std::string Digest(const EffectivePolicy& policy) { return Sha256(CanonicalJson(policy)); }
+
+std::string Sha256(std::string_view text) {
   unsigned char hash[crypto_hash_sha256_BYTES];
   crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(text.data()), text.size());
   std::string digest = "sha256:";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "shared/policy/effective.h"
 
@@ -13,5 +14,8 @@ std::string CanonicalJson(const EffectivePolicy& policy);
 
 // "sha256:" and 64 hexadecimal digits over the canonical JSON.
 std::string Digest(const EffectivePolicy& policy);
+
+// The same of any text.
+std::string Sha256(std::string_view text);
 
 }  // namespace mxc::policy

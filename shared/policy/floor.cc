@@ -143,7 +143,7 @@ Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector
       if (pattern.root == PathRoot::kRuntimeDir) narrow(*Expand(pattern, usual), pattern, tree);
     }
   }
-  return {};
+  return NarrowDrives(floor, roots.automount_root, tree);
 }
 
 Result<void> NarrowOptions(const Floor& floor, EffectivePolicy& policy) {

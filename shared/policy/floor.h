@@ -17,15 +17,19 @@
 #include "shared/policy/effective.h"
 #include "shared/policy/path_pattern.h"
 #include "shared/policy/policy.h"
+#include "shared/policy/windows_path.h"
 
 namespace mxc::policy {
 
 enum class Forbidden : uint8_t { kNesting, kHostRoot, kRootfs, kEgress, kIngress, kHostLoopback };
 
 struct Floor {
-  std::string file;                                  // as errors and `why` name it
-  std::vector<PathPattern> denied;                   // no access at or below, whatever longer path is granted
-  std::vector<PathPattern> readonly;                 // at most read-only at or below
+  std::string file;                   // as errors and `why` name it
+  std::vector<PathPattern> denied;    // no access at or below, whatever longer path is granted
+  std::vector<PathPattern> readonly;  // at most read-only at or below
+  std::optional<std::vector<Sourced<DrivePath>>>
+      drives_only;  // of Windows' drives nothing but this and what lies below
+  std::vector<Sourced<DrivePath>> drives_denied;
   std::optional<std::vector<std::string>> profiles;  // the only ones that may be used
   std::optional<std::vector<std::string>> seccomp;   // the only lists that may be used
   std::vector<std::string> env_deny;                 // names that are never passed on
@@ -49,8 +53,12 @@ Result<std::vector<Floor>> ReadFloors(std::vector<std::pair<std::string, std::st
 Result<void> CheckProfile(const Floor& floor, std::string_view profile);
 
 // Cuts `tree` (sorted, one rule a path) down to what the floor leaves. Errors (kRefused): a path of the floor starts from
-// something that isn't known, so it can't be enforced.
+// something that isn't known, so it can't be enforced; a grant holds a denied folder of a drive, or all drives.
 Result<void> NarrowPaths(const Floor& floor, const PathRoots& roots, std::vector<PathRule>& tree);
+
+// The part of it that is about Windows' drives. Their names are compared without regard to the case of ASCII letters, as Windows
+// does, so a denial below a grant could be gone around by another spelling: such a grant is refused.
+Result<void> NarrowDrives(const Floor& floor, std::string_view automount_root, std::vector<PathRule>& tree);
 
 // Cuts limits and refuses forbidden options of a policy that is complete but for its paths, environment and digest.
 Result<void> NarrowOptions(const Floor& floor, EffectivePolicy& policy);

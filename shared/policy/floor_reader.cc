@@ -46,9 +46,37 @@ Result<void> ReadAllowed(const Node& node, std::optional<std::vector<std::string
   return {};
 }
 
+Result<void> ReadDrives(const Node& node, std::vector<Sourced<DrivePath>>& into) {
+  return node.ForEach([&](const Node& item) -> Result<void> {
+    auto place = ParseWindowsPath(MXC_TRY(item.NonEmptyString()), {});
+    if (!place.ok()) return std::move(place).error().WithPosition(item.Where());
+    if (!std::holds_alternative<DrivePath>(*place)) return item.Expected("a path of a drive, such as C:\\work");
+    into.push_back({std::get<DrivePath>(*std::move(place)), FloorOrigin(item)});
+    return {};
+  });
+}
+constexpr Field<Floor> kDrivesFields[] = {
+    {"only", [](const Node& node, Floor& floor) { return ReadDrives(node, floor.drives_only.emplace()); }},
+    {"denied",
+     [](const Node& node, Floor& floor) -> Result<void> {
+       MXC_TRY(ReadDrives(node, floor.drives_denied));
+       // The case of others is folded by a table of the volume's own, so they could be spelled in a way that isn't known here.
+       for (const Sourced<DrivePath>& denied : floor.drives_denied) {
+         for (const std::string& name : denied->components) {
+           if (std::all_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+             continue;
+           return node.Invalid("\"" + name + "\" can't be denied: only names in ASCII can")
+               .WithHint("deny a folder above it");
+         }
+       }
+       return {};
+     }},
+};
+
 constexpr Field<Floor> kFilesystemFields[] = {
     {"denied", [](const Node& node, Floor& floor) { return ReadPatterns(node, floor, floor.denied); }},
     {"readonly", [](const Node& node, Floor& floor) { return ReadPatterns(node, floor, floor.readonly); }},
+    {"drives", [](const Node& node, Floor& floor) { return ReadObject(node, kDrivesFields, floor); }},
 };
 constexpr Field<Floor> kEnvironmentFields[] = {
     {"deny", [](const Node& node, Floor& floor) { return Store(floor.env_deny, node.Strings()); }, kRequired},

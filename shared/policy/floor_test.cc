@@ -100,12 +100,56 @@ TEST_CASE("variables that a floor denies are not passed") {
   for (const auto& entry : policy->env) CHECK_FALSE(entry->starts_with("API_KEY="));
 }
 
+TEST_CASE("a floor narrows Windows' drives, in any case of their names") {
+  const Texts only = {{"f", R"({"floor":1,"filesystem":{"drives":{"only":["C:\\work","D:\\"]}}})"}};
+  auto policy =
+      ResolveText(R"("filesystem":{"readwritePaths":["C:\\Work\\a","D:\\x"],"readonlyPaths":["C:\\","E:\\y"]})", only);
+  REQUIRE(policy.ok());
+  CHECK(Lookup(policy->paths, "/mnt/c/Work/a/b")->access == Access::kReadWrite);
+  CHECK(Lookup(policy->paths, "/mnt/d/x/y")->access == Access::kReadWrite);
+  CHECK(Lookup(policy->paths, "/mnt/c/work/z")->access == Access::kReadOnly);  // what is left of C:
+  CHECK(Lookup(policy->paths, "/mnt/c/other")->access == Access::kDeny);
+  CHECK(Lookup(policy->paths, "/mnt/e/y")->access == Access::kDeny);
+  CHECK(Find(policy->paths, "/mnt/e/y")->origin.layer == Layer::kFloor);
+
+  const Texts denied = {{"f", R"({"floor":1,"filesystem":{"drives":{"denied":["C:\\Payroll"]}}})"}};
+  policy = ResolveText(R"("filesystem":{"readwritePaths":["C:\\PAYROLL\\mine","C:\\pay"]})", denied);
+  REQUIRE(policy.ok());
+  CHECK(Lookup(policy->paths, "/mnt/c/PAYROLL/mine/x")->access == Access::kDeny);
+  CHECK(Lookup(policy->paths, "/mnt/c/pay/x")->access == Access::kReadWrite);
+
+  const struct {
+    const Texts& floor;
+    const char* path;
+  } refused[] = {
+      {denied, "C:\\\\"}, {denied, "/mnt/c"}, {denied, "C:\\\\PAYROL~1\\\\mine"}, {denied, "/mnt"}, {only, "/mnt"}};
+  for (const auto& row : refused) {
+    CAPTURE(row.path);
+    const auto result = ResolveText(std::string(R"("filesystem":{"readonlyPaths":[")") + row.path + "\"]}", row.floor);
+    REQUIRE_FALSE(result.ok());
+    CHECK(result.error().code() == Code::kRefused);
+  }
+  CHECK(ResolveText(R"("filesystem":{"readonlyPaths":["D:\\","/srv"]})", denied).ok());
+}
+
+TEST_CASE("both lists of drives at once") {
+  const Texts floor = {
+      {"f", R"({"floor":1,"filesystem":{"drives":{"only":["C:\\work"],"denied":["C:\\work\\payroll"]}}})"}};
+  CHECK_FALSE(ResolveText(R"("filesystem":{"readonlyPaths":["C:\\"]})", floor).ok());
+  const auto policy = ResolveText(R"("filesystem":{"readonlyPaths":["C:\\work\\a","C:\\Work\\Payroll"]})", floor);
+  REQUIRE(policy.ok());
+  CHECK(Lookup(policy->paths, "/mnt/c/work/a")->access == Access::kReadOnly);
+  CHECK(Lookup(policy->paths, "/mnt/c/Work/Payroll")->access == Access::kDeny);
+}
+
 TEST_CASE("a floor that can't be read as a whole stops everything") {
   for (const char* text :
        {"", "floor: 2\n", "denied: [/x]\n", "floor: 1\nfilesystm: {}\n", "floor: 1\nfilesystem: {denied: [x]}\n",
         "floor: 1\nfilesystem: {denied: [/a/../b]}\n", "floor: 1\nfilesystem: {denied: ['${cwd}']}\n",
         "floor: 1\nfilesystem: {denied: ['/home/*/.ssh']}\n", "floor: 1\nforbid: [network]\n", "floor: 1\nfloor: 1\n",
-        "floor: 1\nmaximum: {memory: lots}\n", "{\"floor\":1,}"}) {
+        "floor: 1\nmaximum: {memory: lots}\n", "{\"floor\":1,}", "floor: 1\nfilesystem: {drives: {only: [/mnt/c]}}\n",
+        "floor: 1\nfilesystem: {drives: {only: ['c:x']}}\n",
+        "floor: 1\nfilesystem: {drives: {denied: ['C:\\Größe']}}\n"}) {
     CAPTURE(text);
     CHECK_FALSE(ResolveText("", {{"f", text}}).ok());
   }

@@ -55,6 +55,7 @@ struct PathRoots {
   std::string cwd;
   std::string runtime_dir;
   std::string uid;
+  std::string automount_root = "/mnt";  // where WSL shows Windows drives
 };
 
 // The path that a pattern stands for; nothing where its root isn't known. `granted` is what ${granted} stands for.

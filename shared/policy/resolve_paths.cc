@@ -213,6 +213,7 @@ Result<std::string> LinuxPath(const Policy& policy, std::string_view text, const
 Result<PathRoots> RootsOf(const Caller& caller, const std::optional<std::string>& cwd) {
   PathRoots roots;
   roots.uid = std::to_string(caller.uid);
+  roots.automount_root = MXC_TRY_AS("automount root", Normalise(caller.automount_root));
   if (!caller.home.empty()) roots.home = MXC_TRY_AS("home directory of the caller", Normalise(caller.home));
   if (cwd) {
     roots.cwd = *cwd;

@@ -14,6 +14,7 @@ using Json = nlohmann::json;
 constexpr size_t kMostText = 64 << 10;
 constexpr size_t kMostItems = 8192;
 constexpr size_t kMostName = 256;
+constexpr size_t kMostFloors = 4;
 
 constexpr std::string_view kOperations[] = {"facts",       "run",    "provision", "start",  "exec",
                                             "attach",      "detach", "signal",    "resize", "stop",
@@ -98,6 +99,17 @@ class Fields {
     if (inner.error_ && !error_) error_ = inner.error_;
     return true;
   }
+  template <class Read>
+  void Objects(const char* name, size_t most, Read read) {
+    const Json* found = Find(name);
+    if (found == nullptr) return;
+    if (!found->is_array() || found->size() > most) return Fail(name, "a list of at most " + std::to_string(most));
+    for (const Json& item : *found) {
+      Fields inner(item, where_ + "/" + name);
+      read(inner);
+      if (inner.error_ && !error_) error_ = inner.error_;
+    }
+  }
   Result<void> Done() {
     if (error_) return *std::move(error_);
     return {};
@@ -161,6 +173,7 @@ Json PolicyJson(const PolicyPart& policy) {
   json["env"] = policy.env;
   if (!policy.profile.empty()) json["profile"] = policy.profile;
   if (!policy.name.empty()) json["name"] = policy.name;
+  for (const FloorPart& floor : policy.floors) json["floors"].push_back({{"name", floor.name}, {"text", floor.text}});
   if (!policy.spec.empty()) json["spec"] = policy.spec;
   if (policy.report) json["report"] = true;
   if (policy.idle_timeout_s != 0) json["idleTimeoutSeconds"] = policy.idle_timeout_s;
@@ -177,6 +190,11 @@ void ReadPolicyPart(Fields& fields, PolicyPart& policy) {
   fields.List("argv", policy.argv);
   fields.Text("cwd", policy.cwd, 4096);
   fields.Map("env", policy.env);
+  fields.Objects("floors", kMostFloors, [&](Fields& inner) {
+    FloorPart& floor = policy.floors.emplace_back();
+    inner.Text("name", floor.name, 4096);
+    inner.Text("text", floor.text, kMostDocument);
+  });
   fields.Text("spec", policy.spec, 2 * kMostDocument);
   fields.Flag("report", policy.report);
   fields.Number("idleTimeoutSeconds", policy.idle_timeout_s);
@@ -227,14 +245,19 @@ Result<Hello> ReadHello(std::string_view json) {
   return hello;
 }
 
-Result<uint32_t> AgreeOn(const Hello& theirs) {
-  if (theirs.least > kProtocol || theirs.most < kProtocol) {
+Result<uint32_t> AgreeOn(const Hello& theirs, uint32_t least) {
+  if (theirs.least > kProtocol || theirs.most < least) {
     return Error(Code::kUnsupported, "the other side (" + theirs.program + ") speaks versions " +
                                          std::to_string(theirs.least) + " to " + std::to_string(theirs.most) +
-                                         " of the protocol, this one only " + std::to_string(kProtocol))
+                                         " of the protocol, this one needs " + std::to_string(least) + " to " +
+                                         std::to_string(kProtocol))
         .WithHint("install the same release of mxc on both sides");
   }
-  return kProtocol;
+  return std::min(theirs.most, kProtocol);
+}
+
+uint32_t LeastProtocolFor(const Request& request) {
+  return request.policy && !request.policy->floors.empty() ? kFloorsProtocol : kLeastProtocol;
 }
 
 std::string WriteRequest(const Request& request) {

@@ -14,12 +14,13 @@
 
 namespace mxc::wire {
 
-inline constexpr uint32_t kProtocol = 1;
+// 2: requests may bring floors, which a server of version 1 would skip.
+inline constexpr uint32_t kLeastProtocol = 1, kProtocol = 2, kFloorsProtocol = 2;
 
 // The first frame of each side.
 struct Hello {
-  uint32_t least = kProtocol, most = kProtocol;  // versions of the protocol that the sender speaks
-  std::string program;                           // "mxc 0.1.0"
+  uint32_t least = kLeastProtocol, most = kProtocol;  // versions of the protocol that the sender speaks
+  std::string program;                                // "mxc 0.1.0"
 };
 
 enum class Operation : uint8_t {
@@ -62,6 +63,13 @@ struct ProgramPart {
   bool operator==(const ProgramPart&) const = default;
 };
 
+// A managed floor of the client's machine, as a file of /etc/mxc/policy.d would have it: it narrows, as the server's own do.
+struct FloorPart {
+  std::string name;  // as errors and `why` name it
+  std::string text;
+  bool operator==(const FloorPart&) const = default;
+};
+
 // What a sandbox is to be.
 struct PolicyPart {
   std::string text;    // as the file has it; "": none
@@ -71,6 +79,7 @@ struct PolicyPart {
   std::vector<std::string> argv;
   std::string cwd;                              // of the caller
   std::map<std::string, std::string> env;       // of the caller
+  std::vector<FloorPart> floors;                // sent only to a server that has agreed on kFloorsProtocol
   std::string spec;                             // what the client made of it; "": the server translates alone
   bool report = false;                          // the whole exit report is wanted
   uint32_t idle_timeout_s = 0, lifetime_s = 0;  // of a session; 0: none
@@ -137,8 +146,10 @@ struct Detached {
 
 std::string WriteHello(const Hello& hello);
 Result<Hello> ReadHello(std::string_view json);
-// The version that both speak. Error: kUnsupported, naming both.
-Result<uint32_t> AgreeOn(const Hello& theirs);
+// The version that both speak. least: what this side needs. Error: kUnsupported, naming both.
+Result<uint32_t> AgreeOn(const Hello& theirs, uint32_t least = kLeastProtocol);
+// The least version that a server has to speak for this request.
+uint32_t LeastProtocolFor(const Request& request);
 
 std::string WriteRequest(const Request& request);
 Result<Request> ReadRequest(std::string_view json);

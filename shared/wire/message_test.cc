@@ -14,9 +14,18 @@ Request Whole() {
   request.signal = 15;
   request.streams = {1, 2, 3};
   request.terminal = TerminalSize{50, 132};
-  request.policy = PolicyPart{
-      "{}", "p.json", "build", "label", {"sh", "-c", "x"}, "/home/me", {{"A", "b"}}, "{\"ociVersion\":\"1.2.0\"}",
-      true, 60,       3600};
+  request.policy = PolicyPart{"{}",
+                              "p.json",
+                              "build",
+                              "label",
+                              {"sh", "-c", "x"},
+                              "/home/me",
+                              {{"A", "b"}},
+                              {{"f", "floor: 1"}},
+                              "{\"ociVersion\":\"1.2.0\"}",
+                              true,
+                              60,
+                              3600};
   request.exec = ProgramPart{{"ls"}, {{"C", "d"}}, true, "/tmp", 1000, true};
   request.announcement = Announcement{"00", "01", "02", 1000, 1001, {7, 8}};
   request.claims = {"agent-7", "call-9", "PC\\me", "S-1-5-21-7"};
@@ -108,12 +117,35 @@ TEST_CASE("The end of a program and a detached one come back as they were") {
   CHECK_FALSE(ReadFromServer(R"({"type":"news"})").ok());
 }
 
+TEST_CASE("Floors come along, and go to nobody who would skip them") {
+  Request request;
+  request.id = 1;
+  request.operation = Operation::kRun;
+  CHECK(LeastProtocolFor(request) == kLeastProtocol);
+  request.policy.emplace();
+  CHECK(LeastProtocolFor(request) == kLeastProtocol);
+  request.policy->floors = {{"HKLM\\It", "{\"floor\":1}"}, {"C:\\it.yaml", "floor: 1\n"}};
+  const Result<Request> read = ReadRequest(WriteRequest(request));
+  REQUIRE(read.ok());
+  CHECK(*read == request);
+  CHECK(LeastProtocolFor(*read) == kFloorsProtocol);
+  const Hello old{1, 1, "mxcd 0"};
+  CHECK(AgreeOn(old).ok());
+  CHECK_FALSE(AgreeOn(old, LeastProtocolFor(request)).ok());
+  for (const char* broken : {"{}", "[1]", R"([{"text":1}])", "[{},{},{},{},{}]"}) {
+    CAPTURE(broken);
+    const std::string text =
+        R"({"type":"request","id":1,"operation":"run","policy":{"floors":)" + std::string(broken) + "}}";
+    CHECK_FALSE(ReadRequest(text).ok());
+  }
+}
+
 TEST_CASE("Versions: the one that both speak, or an error that names both") {
   Result<Hello> hello = ReadHello(WriteHello({1, 3, "mxc 9"}));
   REQUIRE(hello.ok());
   CHECK(AgreeOn(*hello).ok());
-  CHECK_FALSE(AgreeOn({2, 3, "mxc 9"}).ok());
-  CHECK(AgreeOn({2, 3, "mxc 9"}).error().message().find("2 to 3") != std::string::npos);
+  CHECK_FALSE(AgreeOn({3, 4, "mxc 9"}).ok());
+  CHECK(AgreeOn({3, 4, "mxc 9"}).error().message().find("3 to 4") != std::string::npos);
   for (const char* broken :
        {"{}", R"({"protocol":{}})", R"({"protocol":{"least":2,"most":1}})", R"({"protocol":{"least":0,"most":1}})"}) {
     CHECK_FALSE(ReadHello(broken).ok());

@@ -133,6 +133,7 @@ translate::WslFacts ProbeWsl(std::string_view release, const translate::CallerFa
   auto distribution = caller.env.find("WSL_DISTRO_NAME");
   if (distribution != caller.env.end()) wsl.distribution = distribution->second;
   wsl.is_wsl = HasSignsOfWsl(release, distribution != caller.env.end() || caller.env.count("WSL_INTEROP") != 0);
+  wsl.gpu = ::access("/dev/dxg", F_OK) == 0;
   return wsl;
 }
 

@@ -104,6 +104,8 @@ constexpr Field<XLinux> kDomains[] = {
     {"maxSent", [](const Node& node, XLinux& to) { return Store(to.domain_sent_bytes, SizeFrom<1>(node)); }},
 };
 
+constexpr Choice<Gpu> kGpu[] = {{"none", Gpu::kNone}, {"wsl", Gpu::kWsl}};
+
 constexpr Choice<bool> kInward[] = {{"in", true}, {"out", false}};
 constexpr Choice<bool> kUdp[] = {{"tcp", false}, {"udp", true}};
 
@@ -166,6 +168,7 @@ constexpr Field<XLinux> kXLinux[] = {
     {"on_exposed", [](const Node& node, XLinux& to) { return Store(to.on_exposed, node.Enum(kOnExposed)); }},
     {"on_missing", [](const Node& node, XLinux& to) { return Store(to.on_missing, node.Enum(kOnMissing)); }},
     {"identity", [](const Node& node, XLinux& to) { return Store(to.identity, node.Enum(kIdentity)); }},
+    {"gpu", [](const Node& node, XLinux& to) { return Store(to.gpu, node.Enum(kGpu)); }},
     {"nesting", [](const Node& node, XLinux& to) { return Store(to.nesting, node.Bool()); }},
     {"timeNamespace", [](const Node& node, XLinux& to) { return Store(to.time_namespace, node.Bool()); }},
     {"hostname", [](const Node& node, XLinux& to) { return Store(to.hostname, ReadHostname(node)); }},
@@ -175,7 +178,6 @@ constexpr Field<XLinux> kXLinux[] = {
     {"bundle", NotBuilt},
     {"image", NotBuilt},
     {"devices", NotBuilt},
-    {"gpu", NotBuilt},
     {"sockets", NotBuilt},
 };
 

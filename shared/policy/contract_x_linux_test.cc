@@ -12,7 +12,7 @@ std::string X(const std::string& body) { return With("\"x-linux\":{" + body + "}
 TEST_CASE("x-linux: each bad field has one error in its place") {
   const std::string known =
       " | known here: profile, rootfs, resources, seccomp, landlock, env, ifPresent, protect, on_exposed, on_missing, "
-      "identity, nesting, timeNamespace, hostname, domains, ports, isolation, bundle, image, devices, gpu, sockets";
+      "identity, gpu, nesting, timeNamespace, hostname, domains, ports, isolation, bundle, image, devices, sockets";
   const std::string size = " | write a whole number of bytes, or a text like \"512MiB\" (KiB, MiB, GiB, TiB)";
   const std::string name = " | at most 64 letters, digits, '-', '_' and '.'; the first a letter, digit or '_'";
   std::vector<ReadCase> cases = {
@@ -106,10 +106,12 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
        "\"2001:db8::/32\"; host names are not resolved"},
       {X("\"ports\":[{\"containerPort\":1,\"protocol\":\"icmp\"}]"),
        "2:51 /x-linux/ports/0/protocol: expected one of \"tcp\", \"udp\", found the string \"icmp\""},
+      {X("\"gpu\":true"), "2:18 /x-linux/gpu: expected one of \"none\", \"wsl\", found true"},
+      {X("\"gpu\":\"nvidia\""), "2:18 /x-linux/gpu: expected one of \"none\", \"wsl\", found the string \"nvidia\""},
       {X("\"isolation\":\"none\""),
        "2:24 /x-linux/isolation: expected one of \"process\", \"session\", \"microvm\", found the string \"none\""},
   };
-  for (const std::string unbuilt : {"bundle", "image", "devices", "gpu", "sockets"}) {
+  for (const std::string unbuilt : {"bundle", "image", "devices", "sockets"}) {
     cases.push_back(
         {X("\"" + unbuilt + "\":true"), "2:12 /x-linux/" + unbuilt + ": UNSUPPORTED x-linux." + unbuilt +
                                             " is not built yet | remove the field; this version can't do what it asks "

@@ -211,6 +211,7 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
             : *policy.on_missing == OnMissing::kRefuse ? "refuse"
                                                        : "watch");
   WriteName(json, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller");
+  WriteName(json, "gpu", *policy.gpu == Gpu::kWsl ? "wsl" : "none");
   WriteFlag(json, "nesting", *policy.nesting);
   WriteFlag(json, "timeNamespace", *policy.time_namespace);
   WriteName(json, "hostname", *policy.hostname);

@@ -75,6 +75,7 @@ struct EffectivePolicy {
   Sourced<OnExposed> on_exposed;
   Sourced<OnMissing> on_missing;
   Sourced<Identity> identity;
+  Sourced<Gpu> gpu;
   Sourced<bool> nesting;
   Sourced<bool> time_namespace;
   Sourced<std::string> hostname;

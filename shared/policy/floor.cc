@@ -64,6 +64,8 @@ bool Asked(const EffectivePolicy& policy, Forbidden option) {
   switch (option) {
     case Forbidden::kNesting:
       return *policy.nesting;
+    case Forbidden::kGpu:
+      return *policy.gpu != Gpu::kNone;
     case Forbidden::kHostRoot:
       return *policy.identity == Identity::kHostRoot;
     case Forbidden::kRootfs:
@@ -83,6 +85,8 @@ std::string NameOf(Forbidden option) {
   switch (option) {
     case Forbidden::kNesting:
       return "nesting";
+    case Forbidden::kGpu:
+      return "the gpu";
     case Forbidden::kHostRoot:
       return "identity host-root";
     case Forbidden::kRootfs:

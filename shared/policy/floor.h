@@ -21,7 +21,7 @@
 
 namespace mxc::policy {
 
-enum class Forbidden : uint8_t { kNesting, kHostRoot, kRootfs, kEgress, kIngress, kHostLoopback };
+enum class Forbidden : uint8_t { kNesting, kGpu, kHostRoot, kRootfs, kEgress, kIngress, kHostLoopback };
 
 struct Floor {
   std::string file;                   // as errors and `why` name it

@@ -83,7 +83,7 @@ constexpr Field<Floor> kEnvironmentFields[] = {
 };
 
 constexpr Choice<Forbidden> kForbidden[] = {
-    {"nesting", Forbidden::kNesting}, {"host-root", Forbidden::kHostRoot}, {"rootfs", Forbidden::kRootfs},
+    {"nesting", Forbidden::kNesting}, {"gpu", Forbidden::kGpu}, {"host-root", Forbidden::kHostRoot}, {"rootfs", Forbidden::kRootfs},
     {"egress", Forbidden::kEgress},   {"ingress", Forbidden::kIngress},    {"host-loopback", Forbidden::kHostLoopback}};
 Result<void> ReadForbidden(const Node& node, Floor& floor) {
   return node.ForEach([&](const Node& item) -> Result<void> {

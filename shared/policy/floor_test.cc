@@ -66,6 +66,7 @@ TEST_CASE("forbidden options end the run and name the floor") {
     const char *floor, *policy;
   } table[] = {
       {"forbid: [nesting]", R"("x-linux":{"nesting":true})"},
+      {"forbid: [gpu]", R"("x-linux":{"gpu":"wsl"})"},
       {"forbid: [host-root]", R"("x-linux":{"identity":"host-root"})"},
       {"forbid: [rootfs]", R"("x-linux":{"rootfs":"/srv/r"})"},
       {"profiles: {allow: [default]}", R"("x-linux":{"profile":"build"})"},

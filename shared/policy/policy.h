@@ -149,6 +149,7 @@ struct SeccompOptions {
 enum class OnExposed : uint8_t { kCover, kKill };           // a denied name was replaced from outside
 enum class OnMissing : uint8_t { kWatch, kRefuse, kSeal };  // a denied name doesn't exist yet
 enum class Identity : uint8_t { kCaller, kHostRoot };
+enum class Gpu : uint8_t { kNone, kWsl };  // kWsl: /dev/dxg and the driver's libraries that WSL mounts
 
 // A path entry that may carry conditions; profiles and x-linux.paths use it, Microsoft's three lists become it.
 struct ConditionalPath {
@@ -181,6 +182,7 @@ struct XLinux {
   std::optional<OnExposed> on_exposed;
   std::optional<OnMissing> on_missing;
   std::optional<Identity> identity;
+  std::optional<Gpu> gpu;
   std::optional<bool> nesting;  // mount and user namespaces inside; drops Landlock's file part
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;

@@ -104,6 +104,7 @@ std::string Name(OnMissing value) {
   }
   return "watch";
 }
+std::string Name(Gpu value) { return value == Gpu::kWsl ? "wsl" : "none"; }
 std::string Name(Identity value) { return value == Identity::kHostRoot ? "host-root" : "caller"; }
 template <class E>
 std::optional<std::string> Name(const std::optional<E>& value) {
@@ -243,6 +244,7 @@ Object WriteXLinux(const XLinux& x) {
   object.Set("on_exposed", Name(x.on_exposed));
   object.Set("on_missing", Name(x.on_missing));
   object.Set("identity", Name(x.identity));
+  object.Set("gpu", Name(x.gpu));
   object.Set("nesting", x.nesting);
   object.Set("timeNamespace", x.time_namespace);
   object.Set("hostname", x.hostname);

@@ -102,6 +102,7 @@ XLinux RandomXLinux(Dice& dice) {
   dice.Maybe(x.on_exposed, [&] { return static_cast<OnExposed>(dice.Below(2)); });
   dice.Maybe(x.on_missing, [&] { return static_cast<OnMissing>(dice.Below(3)); });
   dice.Maybe(x.identity, [&] { return static_cast<Identity>(dice.Below(2)); });
+  dice.Maybe(x.gpu, [&] { return static_cast<Gpu>(dice.Below(2)); });
   dice.Maybe(x.nesting, flag);
   dice.Maybe(x.time_namespace, flag);
   dice.Maybe(x.hostname, name);

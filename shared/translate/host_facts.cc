@@ -45,6 +45,7 @@ void Walk(V& visit, T& x) {
   visit("isWsl", x.is_wsl);
   visit("networkingMode", x.networking_mode);
   visit("distribution", x.distribution);
+  visit("gpu", x.gpu);
 }
 template <class V, class T>
 requires std::is_same_v<std::remove_const_t<T>, HostFacts>

@@ -40,6 +40,7 @@ struct WslFacts {
   bool is_wsl = false;          // WSL 2
   std::string networking_mode;  // nat, mirrored, virtioproxy, none; empty: unknown
   std::string distribution;
+  bool gpu = false;  // /dev/dxg is there
   bool operator==(const WslFacts&) const = default;
 };
 

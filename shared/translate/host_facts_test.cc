@@ -17,7 +17,7 @@ HostFacts Filled() {
   facts.caller.groups = {4, 1000};
   facts.caller.env = {{"TZ", "Europe/Berlin"}, {"QUOTE", "\"\\\n"}};
   facts.caller.own_programs = {"/home/me/mxc"};
-  facts.wsl = {true, "mirrored", "Debian"};
+  facts.wsl = {true, "mirrored", "Debian", true};
   facts.merged_usr = false;
   return facts;
 }

@@ -72,11 +72,41 @@ Result<void> CheckHost(const EffectivePolicy& policy, const HostFacts& facts) {
     return Unsupported(policy.identity, "x-linux.identity \"host-root\": only root has the host's ids to give",
                        "leave it at \"caller\": files written inside are the caller's");
   }
+  if (*policy.gpu == policy::Gpu::kWsl && !facts.wsl.gpu) {
+    return Unsupported(policy.gpu, "x-linux.gpu \"wsl\": this host has no /dev/dxg, by which WSL shares the GPU",
+                       "take the field out, or see `wsl --update` and the GPU's driver on Windows");
+  }
   if (*policy.time_namespace && !facts.time_namespaces) {
     return Unsupported(policy.time_namespace, "x-linux.timeNamespace: this kernel has no time namespaces",
                        "take the field out, or use Linux 5.6 or later with CONFIG_TIME_NS");
   }
   return {};
+}
+
+// What WSL shares of the GPU: the device, and the driver's libraries, which Windows keeps in step with its own.
+void AddGpu(const EffectivePolicy& policy, const PathLayout& layout, oci::Spec& spec, std::vector<std::string>& notes) {
+  if (*policy.gpu != policy::Gpu::kWsl) return;
+  constexpr char kDevice[] = "/dev/dxg", kDrivers[] = "/usr/lib/wsl";
+  constexpr std::string_view kVariable = "LD_LIBRARY_PATH=", kLibraries = "/usr/lib/wsl/lib";
+  auto bind = [&](const char* path, oci::Strings options) {
+    oci::Mount& mount = spec.mounts.emplace_back();
+    mount.destination = mount.source = path;
+    mount.type = "bind";
+    mount.options = std::move(options);
+  };
+  bind(kDevice, {"bind", "rw", "nosuid", "noexec", "rprivate"});
+  if (!layout.ShowsHost(kDrivers)) bind(kDrivers, {"rbind", "rro", "nosuid", "nodev", "rprivate"});
+  oci::Strings& env = spec.process->env;
+  const auto set =
+      std::find_if(env.begin(), env.end(), [&](const std::string& entry) { return entry.starts_with(kVariable); });
+  std::string value(kVariable);
+  value.append(kLibraries);
+  if (set == env.end()) {
+    env.push_back(std::move(value));
+  } else if (*set != value) {
+    *set = value.append(":").append(*set, kVariable.size());
+  }
+  notes.emplace_back("weaker: gpu: the sandbox talks to the GPU's drivers of Windows, which nothing here filters");
 }
 
 Result<void> AddProcess(const EffectivePolicy& policy, const HostFacts& facts, const PathLayout& layout,
@@ -244,6 +274,7 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   if (extension.empty_root) AddGeneratedFiles(policy, Inside(policy, facts), layout, extension.files);
 
   MXC_TRY(AddProcess(policy, Inside(policy, facts), layout, spec));
+  AddGpu(policy, layout, spec, translation.notes);
   MXC_TRY(AddLimits(policy, facts, spec, extension, translation.notes));
   AddNamespaces(policy, spec.linux, translation.notes);
   MXC_TRY(AddSeccomp(policy, find_seccomp, spec));

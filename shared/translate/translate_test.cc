@@ -339,6 +339,30 @@ TEST_CASE("host-root is root's alone, and has no user namespace") {
   CHECK(Mentions(done.notes, "host-root"));
 }
 
+TEST_CASE("the GPU of WSL is a device, its drivers and where the loader finds them") {
+  EffectivePolicy policy = MixedPolicy();
+  policy.gpu.value = policy::Gpu::kWsl;
+  HostFacts facts = HostFacts::Generic();
+  auto refused = Translate(policy, facts, FindTestSeccomp);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message().find("/dev/dxg") != std::string::npos);
+  facts.wsl.gpu = true;
+  Done done = Must(policy, facts);
+  REQUIRE(done.Find("/dev/dxg") != nullptr);
+  CHECK_FALSE(done.Has("/dev/dxg", "nodev"));
+  CHECK(Mentions(done.notes, "gpu"));
+  auto path = [&] {
+    for (const std::string& entry : done.spec.process->env) {
+      if (entry.starts_with("LD_LIBRARY_PATH=")) return entry.substr(16);
+    }
+    return std::string();
+  };
+  CHECK(path() == "/usr/lib/wsl/lib");
+  policy.env.push_back({"LD_LIBRARY_PATH=/opt/lib", {}});
+  done = Must(policy, facts);
+  CHECK(path() == "/usr/lib/wsl/lib:/opt/lib");
+}
+
 TEST_CASE("nesting needs its seccomp list") {
   EffectivePolicy policy = BasePolicy();
   policy.nesting.value = true;
@@ -441,6 +465,7 @@ TEST_CASE("flipping any field of the policy changes the specification or is refu
       {"on_missing: refuse", [](auto& p) { p.on_missing.value = policy::OnMissing::kRefuse; }},
       {"on_missing: seal", [](auto& p) { p.on_missing.value = policy::OnMissing::kSeal; }},
       {"identity", [](auto& p) { p.identity.value = policy::Identity::kHostRoot; }},
+      {"gpu", [](auto& p) { p.gpu.value = policy::Gpu::kWsl; }},
       {"nesting", [](auto& p) { p.nesting.value = true; }},
       {"time_namespace", [](auto& p) { p.time_namespace.value = true; }},
       {"hostname", [](auto& p) { p.hostname.value = "other"; }},

@@ -46,6 +46,22 @@ def the_doors_are_shut(box):
 
 
 @case
+def the_gpu_is_shown_where_the_policy_says_so(box):
+    wsl()
+    if not os.path.exists("/dev/dxg"):
+        raise Skip("no /dev/dxg")
+    code = (
+        "import os; os.close(os.open('/dev/dxg', os.O_RDWR)); print(os.environ['LD_LIBRARY_PATH'], os.path.exists('/usr/lib/wsl/lib/libcuda.so.1'))\n"
+        "try: open('/usr/lib/wsl/lib/new', 'w'); print('OPEN')\n"
+        "except OSError as error: print(error.errno)"
+    )
+    ended = box.run(box.policy(x={"gpu": "wsl"}), "/usr/bin/python3", "-c", code, timeout=200).expect(0)
+    contains(ended.text, "/usr/lib/wsl/lib True", "output")
+    lacks(ended.text, "OPEN", "output")
+    contains(ended.err, "gpu", "what is weaker")
+
+
+@case
 def granted_folders_above_do_not_open_them(box):
     wsl()
     for folder in ("/mnt", "/run"):

@@ -82,9 +82,13 @@ constexpr Field<Floor> kEnvironmentFields[] = {
     {"deny", [](const Node& node, Floor& floor) { return Store(floor.env_deny, node.Strings()); }, kRequired},
 };
 
-constexpr Choice<Forbidden> kForbidden[] = {
-    {"nesting", Forbidden::kNesting}, {"gpu", Forbidden::kGpu}, {"host-root", Forbidden::kHostRoot}, {"rootfs", Forbidden::kRootfs},
-    {"egress", Forbidden::kEgress},   {"ingress", Forbidden::kIngress},    {"host-loopback", Forbidden::kHostLoopback}};
+constexpr Choice<Forbidden> kForbidden[] = {{"nesting", Forbidden::kNesting},
+                                            {"gpu", Forbidden::kGpu},
+                                            {"host-root", Forbidden::kHostRoot},
+                                            {"rootfs", Forbidden::kRootfs},
+                                            {"egress", Forbidden::kEgress},
+                                            {"ingress", Forbidden::kIngress},
+                                            {"host-loopback", Forbidden::kHostLoopback}};
 Result<void> ReadForbidden(const Node& node, Floor& floor) {
   return node.ForEach([&](const Node& item) -> Result<void> {
     floor.forbid.push_back({MXC_TRY(item.Enum(kForbidden)), FloorOrigin(item)});

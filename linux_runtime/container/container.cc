@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "linux_runtime/container/hooks.h"
@@ -92,10 +93,20 @@ Result<void> Container::Start() {
   return hooks;
 }
 
+// Without a pid namespace of its own nothing ends a container's other processes with its first one.
+bool Container::EndsWithFirstProcess() const {
+  Result<oci::Spec> spec = ReadSpec();
+  return !spec.ok() ||
+         std::any_of(spec->linux.namespaces.begin(), spec->linux.namespaces.end(),
+                     [](const oci::Namespace& wanted) { return wanted.type == "pid" && wanted.path.empty(); });
+}
+
 Result<void> Container::Kill(int signal, bool all) const {
   std::optional<sys::UniqueFd> process = OpenProcess();
-  if (all) {
+  if (all || (signal == SIGKILL && !EndsWithFirstProcess())) {
     cgroup::BundleGroup group = MXC_TRY(OpenGroup());
+    const bool ended = !all && !process && (!group.exists() || MXC_TRY(group.Processes()).empty());
+    if (ended) return NotRunning(state_.id, Status::kStopped);
     if (group.exists()) return signal == SIGKILL ? group.Kill() : group.Signal(signal);
   }
   if (!process) return NotRunning(state_.id, Status::kStopped);

@@ -33,7 +33,8 @@ class Container {
   // Lets a created container execute its program, and returns once it does (or can't: the error says why), after the
   // poststart hooks, of which one that fails stops it. Errors: kRefused in any other status.
   Result<void> Start();
-  // To the first process; all: to every process of the container's cgroup. Errors: kRefused "container not running".
+  // To the first process; all: to every process of the container's cgroup, as does SIGKILL where no pid namespace of its own would end
+  // them. Errors: kRefused "container not running".
   Result<void> Kill(int signal, bool all) const;
   // Removes everything that the container has, after which its id is free, and runs its poststop hooks. What is running is
   // refused unless `force`. Warnings come back: of hooks, which can't keep a container from being deleted.
@@ -44,6 +45,7 @@ class Container {
   Container() = default;
   Result<cgroup::BundleGroup> FindGroup() const;
   Result<void> EndProcesses();
+  bool EndsWithFirstProcess() const;
   Entry entry_;
   State state_;
 };

@@ -148,12 +148,12 @@ Result<int> ListCommand(const Context& context) {
 Result<int> PsCommand(const Context& context) {
   MXC_TRY(CheckFormat(context.options.format));
   container::Container container = MXC_TRY(container::Container::Load(context.store, context.options.id));
-  if (MXC_TRY(container.ReadStatus()) == container::Status::kStopped)
-    return Error(Code::kRefused, "container not running: " + context.options.id);
+  const bool stopped = MXC_TRY(container.ReadStatus()) == container::Status::kStopped;
   cgroup::BundleGroup group = MXC_TRY(container.OpenGroup());
-  if (!group.exists())
+  if (!group.exists() && !stopped)
     return Error(Code::kUnsupported, "ps: the container has no cgroup that would list its processes");
-  const std::vector<pid_t> pids = MXC_TRY(group.Processes());
+  // A container that has stopped may have processes left where it shared a pid namespace.
+  const std::vector<pid_t> pids = group.exists() ? MXC_TRY(group.Processes()) : std::vector<pid_t>();
   if (context.options.format == "json") {
     MXC_TRY(Print(Json(pids).dump() + "\n"));
   } else {
@@ -184,7 +184,7 @@ Result<int> EventsCommand(const Context& context) {
   pollfd watched[2] = {{process->get(), POLLIN, 0}, {memory.ok() ? memory->get() : -1, POLLIN | POLLPRI, 0}};
   for (;;) {
     MXC_TRY(print("stats", cgroup::WriteStats(MXC_TRY(group.ReadStats()))));
-    const long ready = sys::Check(::poll(watched, 2, static_cast<int>(context.options.interval_s * 1000)));
+    const long ready = sys::Check(::poll(watched, 2, context.options.interval_ms));
     if (ready < 0 && ready != -EINTR) return sys::SystemError("wait for events", static_cast<int>(-ready));
     if (ready > 0 && watched[0].revents != 0) return 0;
     if (ready > 0 && watched[1].revents != 0) {

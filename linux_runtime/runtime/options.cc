@@ -1,5 +1,7 @@
 #include "linux_runtime/runtime/options.h"
 
+#include <limits.h>
+
 #include <CLI/CLI.hpp>
 #include <sstream>
 
@@ -7,6 +9,24 @@ namespace mxc::runtime {
 namespace {
 
 constexpr int kUsageExit = 1;
+
+// "50M" is 52428800; "-1" stays. In place.
+std::string ReadSize(std::string& text) {
+  static const CLI::AsSizeValue size(false);
+  return text.starts_with('-') ? std::string() : size(text);
+}
+
+// "100ms", "5s", "1m", "1h"; a number alone is seconds. Milliseconds.
+int ReadInterval(const std::string& text) {
+  size_t end = 0;
+  const double number = std::stod(text, &end);
+  double unit = 0;
+  for (const auto& [name, milliseconds] : {std::pair{"", 1e3}, {"ms", 1.0}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}}) {
+    if (text.substr(end) == name) unit = milliseconds;
+  }
+  if (number * unit >= 1 && number * unit <= INT_MAX) return static_cast<int>(number * unit);
+  throw CLI::ValidationError("--interval", "a time is expected, as in 100ms or 5s");
+}
 
 CLI::App* AddCommand(CLI::App& app, Options& options, Command command, const char* name, const char* summary,
                      bool with_id) {
@@ -116,11 +136,14 @@ void AddUpdate(CLI::App& app, Options& options) {
   UpdateOptions& own = options.update;
   update->add_option("-r,--resources", own.resources, "linux.resources as JSON; - is standard input")
       ->type_name("FILE");
-  update->add_option("--memory", own.memory, "bytes; -1: unlimited");
-  update->add_option("--memory-reservation", own.memory_reservation, "bytes");
-  update->add_option("--memory-swap", own.memory_swap, "memory and swap, bytes; -1: unlimited");
-  update->add_option("--kernel-memory", own.kernel_memory, "bytes");
-  update->add_option("--kernel-memory-tcp", own.kernel_memory_tcp, "bytes");
+  auto add_size = [update](const char* name, std::optional<int64_t>& size, const char* summary) {
+    update->add_option(name, size, summary)->transform(CLI::Validator(ReadSize, "SIZE"));
+  };
+  add_size("--memory", own.memory, "bytes, or as in 50M; -1: unlimited");
+  add_size("--memory-reservation", own.memory_reservation, "bytes");
+  add_size("--memory-swap", own.memory_swap, "memory and swap, bytes; -1: unlimited");
+  add_size("--kernel-memory", own.kernel_memory, "bytes");
+  add_size("--kernel-memory-tcp", own.kernel_memory_tcp, "bytes");
   update->add_option("--cpu-period", own.cpu_period, "microseconds");
   update->add_option("--cpu-quota", own.cpu_quota, "microseconds");
   update->add_option("--cpu-burst", own.cpu_burst, "microseconds");
@@ -162,13 +185,9 @@ void Define(CLI::App& app, Options& options) {
   events->add_flag("--stats", options.stats, "once");
   events
       ->add_option_function<std::string>(
-          "--interval",
-          [&options](const std::string& text) {
-            options.interval_s = std::stoull(text);  // "5s", "5"
-            if (options.interval_s == 0) throw CLI::ValidationError("--interval", "at least one second");
-          },
-          "seconds between two lines")
-      ->type_name("SECONDS");
+          "--interval", [&options](const std::string& text) { options.interval_ms = ReadInterval(text); },
+          "time between two lines")
+      ->type_name("TIME");
   CLI::App* spec = AddCommand(app, options, Command::kSpec, "spec", "write a config.json to start from", false);
   spec->add_option("-b,--bundle", options.bundle, "folder of the bundle")->type_name("DIR");
   spec->add_flag("--rootless", options.rootless, "for a caller who isn't root");

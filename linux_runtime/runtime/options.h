@@ -62,7 +62,7 @@ struct Options {
   std::string signal = "SIGTERM";
   bool all = false, force = false, quiet = false, stats = false, rootless = false;
   std::string format = "table";
-  uint64_t interval_s = 5;
+  int interval_ms = 5000;
   ExecArguments exec;
   UpdateOptions update;
   std::vector<std::string> arguments;  // the command of exec, the options of ps

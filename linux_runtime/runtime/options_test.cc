@@ -60,6 +60,9 @@ TEST_CASE("wrong words are usage errors") {
                                              {"create", "--preserve-fds", "x", "box"},
                                              {"events", "--interval", "0", "box"},
                                              {"events", "--interval", "x", "box"},
+                                             {"events", "--interval", "5x", "box"},
+                                             {"events", "--interval", "-1s", "box"},
+                                             {"update", "--memory", "5X", "box"},
                                              {"update", "--memory", "much", "box"}}) {
     Parsed parsed = Parse(words);
     CAPTURE(words[0]);
@@ -67,6 +70,14 @@ TEST_CASE("wrong words are usage errors") {
     CHECK(parsed.exit_code == 1);
     CHECK_FALSE(parsed.message.empty());
   }
+}
+
+TEST_CASE("sizes and times have units") {
+  CHECK(Parse({"update", "--memory", "50M", "--memory-swap", "-1", "box"}).options->update.memory == 50 << 20);
+  CHECK(Parse({"update", "--memory", "5", "--memory-swap", "-1", "box"}).options->update.memory_swap == -1);
+  for (const auto& [text, milliseconds] :
+       {std::pair{"100ms", 100}, {"5s", 5000}, {"2", 2000}, {"1.5m", 90'000}, {"1h", 3'600'000}})
+    CHECK(Parse({"events", "--interval", text, "box"}).options->interval_ms == milliseconds);
 }
 
 TEST_CASE("help is no error") {

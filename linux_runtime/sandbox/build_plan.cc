@@ -327,7 +327,7 @@ Result<Plan> BuildExecPlan(const oci::Spec& spec, const oci::Extension& extensio
   plan.uid = spec.process->user.uid;
   plan.gid = spec.process->user.gid;
   plan.reaper = false;
-  if (plan.process.user_namespace) Add(plan, Op::kSetIds);
+  if (plan.process.user_namespace) PlanSetUpIds(plan, spec);
   Add(plan, Op::kTieToParent);
   if (context.new_keyring) Add(plan, Op::kSessionKeyring);
   MXC_TRY(PlanLabels(plan, *spec.process));

@@ -141,11 +141,15 @@ Result<void> PlanBundleIds(Plan& plan, const oci::Spec& spec, const PlanContext&
         .WithHint("add {\"type\": \"user\"} with uidMappings and gidMappings; `mxc-runtime spec --rootless` shows how");
   }
   if ((plan.namespaces & CLONE_NEWUSER) == 0 && !joined) return {};
+  PlanSetUpIds(plan, spec);
+  return {};
+}
+
+void PlanSetUpIds(Plan& plan, const oci::Spec& spec) {
   Step& step = plan.steps.emplace_back();
   step.op = Op::kSetIds;
-  step.flags = SetUpId(plan.uid_map);
-  step.extra = SetUpId(plan.gid_map);
-  return {};
+  step.flags = SetUpId(Ranges(spec.linux.uid_mappings));
+  step.extra = SetUpId(Ranges(spec.linux.gid_mappings));
 }
 
 std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& hooks, const char* field) {

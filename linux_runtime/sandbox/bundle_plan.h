@@ -15,6 +15,9 @@ Result<uint64_t> PlanBundleNamespaces(Plan& plan, const oci::Spec& spec);
 // Id maps of a new user namespace, by the parent or by the child itself, and the ids for setting up: its root.
 Result<void> PlanBundleIds(Plan& plan, const oci::Spec& spec, const PlanContext& context);
 
+// Becomes the root of the container's user namespace or, where none is mapped, the first id that is.
+void PlanSetUpIds(Plan& plan, const oci::Spec& spec);
+
 // createContainer and startContainer hooks, and memory files for the state that they read.
 Result<void> PlanHooks(Plan& plan, const oci::Hooks& hooks);
 

@@ -112,8 +112,19 @@ Cloned Clone(const Plan& plan, const ChildDescriptors& descriptors, sys::UniqueF
   if (int error = PrepareToJoin(plan, &step); error < 0) Fail(descriptors.status, step, error);
   check(joins.size(), sys::Prctl(PR_SET_DUMPABLE, 0));
   for (int fd : plan.bundle.join_cgroup) check(joins.size(), static_cast<int>(sys::Write(fd, "0", 1)));
+  // First with the caller's rights, which reach namespaces that the user namespace doesn't own; what they don't reach, and the view of
+  // the files, after the user namespace and with the rights that it gives.
+  uint64_t joined = 0;
+  auto join = [&](size_t index) { return sys::SetNs(joins[index].fd, static_cast<int>(joins[index].type)); };
   for (size_t index = 0; index < joins.size(); ++index) {
-    check(index, sys::SetNs(joins[index].fd, static_cast<int>(joins[index].type)));
+    if ((joins[index].type & (CLONE_NEWUSER | CLONE_NEWNS)) != 0) continue;
+    const int error = join(index);
+    if (error == -EPERM) continue;
+    check(index, error);
+    joined |= joins[index].type;
+  }
+  for (size_t index = 0; index < joins.size(); ++index) {
+    if ((joined & joins[index].type) == 0) check(index, join(index));
   }
   sys::CloneArgs args{};
   args.flags = plan.namespaces | CLONE_PARENT;

@@ -131,17 +131,22 @@ Result<void> PlanLimits(Plan& plan, const oci::Process& process) {
   return {};
 }
 
-// Of two entries with one name the last counts, as with putenv(3) in other runtimes; a program would take the first.
+// Of two entries with one name the last counts, as with putenv(3) in other runtimes; a program would take the first. An empty HOME is none.
 void PlanEnvironment(Plan& plan, const std::vector<std::string>& env, bool bundle) {
   std::set<std::string_view> seen;
+  bool home = false;
   std::vector<const char*> backwards;
   for (size_t index = env.size(); index-- > 0;) {
     std::string_view name = std::string_view(env[index]).substr(0, env[index].find('='));
     if (bundle && !seen.insert(name).second) continue;
+    if (bundle && name == "HOME") {
+      home = env[index].size() > sizeof "HOME";
+      if (!home) continue;
+    }
     backwards.push_back(plan.Intern(env[index]));
   }
   plan.env.assign(backwards.rbegin(), backwards.rend());
-  if (bundle && !seen.contains("HOME")) {
+  if (bundle && !home) {
     std::string entry = "HOME=/";
     entry.resize(kHomeSize, '\0');
     plan.process.home = plan.InternMutable(std::move(entry));

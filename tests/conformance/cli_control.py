@@ -2,6 +2,8 @@
 """Command line of runc and crun: pause, resume, kill --all, update, events."""
 
 import json
+import os
+import signal
 import sys
 import time
 
@@ -90,6 +92,26 @@ def all_works_after_the_first_process_has_ended(box):
 
 
 @clause("cli.kill")
+def kill_9_ends_all_processes_where_the_pid_namespace_is_the_hosts(box):
+    """Nothing else would end them with the first one, which may have ended before."""
+    for ended_before in (False, True):
+        box.no_namespace("pid")
+        pid = box.launch("sleep", "1000")
+        for _ in range(2):
+            box.exec("sleep", "1000", flags=("--detach",))
+        pids = {int(line) for line in host.read(host.group_folder(pid, "pids") + "/cgroup.procs").split()}
+        equal(len(pids), 3, "processes")
+        if ended_before:
+            os.kill(pid, signal.SIGKILL)
+            box.wait_gone(pid)
+        box.kill("KILL")
+        for each in pids:
+            box.wait_gone(each)
+        box.kill("KILL", code=1)
+        box.delete()
+
+
+@clause("cli.kill")
 def signals_may_be_written_in_small_letters(box):
     created = box.create("probe", "wait", "USR1", "TERM")
     box.start()
@@ -121,6 +143,16 @@ def options_change_the_limits(box):
     else:
         equal(group_text(pid, "cpu", "cpu.cfs_quota_us", ""), "50000", "quota")
         equal(group_text(pid, "cpu", "cpu.shares", ""), "512", "shares")
+
+
+@clause("cli.update")
+def sizes_of_memory_may_have_a_unit(box):
+    box.resources["memory"] = {"limit": 32 << 20}
+    pid = box.launch()
+    for text, wanted in (("50M", 50 << 20), ("64m", 64 << 20), ("98304k", 96 << 20), ("1G", 1 << 30)):
+        box.call("update", "--memory", text, box.id).expect(0)
+        equal(group_text(pid, "memory", "memory.limit_in_bytes", "memory.max"), str(wanted), f"limit after --memory {text}")
+    box.call("update", "--memory", "5X", box.id).fails()
 
 
 @clause("cli.update")
@@ -201,6 +233,15 @@ def go_on_at_the_interval_until_the_container_is_deleted(box):
     check(host.eventually(lambda: host.read(out).count('"stats"') >= 2, 10), f"events: {host.read(out)!r}")
     box.delete("--force")
     check(host.eventually(lambda: started.poll() is not None, 10), "events goes on after the container")
+
+
+@clause("cli.events")
+def go_on_at_an_interval_in_milliseconds(box):
+    box.launch()
+    started, out, _ = box.begin("events", "--interval", "50ms", box.id)
+    check(host.eventually(lambda: host.read(out).count("\n") >= 3, 10), f"output: {host.read(out)[:200]!r}")
+    box.delete("--force")
+    equal(started.wait(10), 0, "exit status")
 
 
 @clause("cli.events")

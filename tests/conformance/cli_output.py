@@ -93,6 +93,15 @@ def passes_options_to_ps(box):
 
 
 @clause("cli.ps")
+def of_a_stopped_container_has_no_processes(box):
+    pid = box.launch()
+    box.kill("KILL")
+    box.wait_gone(pid)
+    equal(box.call("ps", "--format", "json", box.id).expect(0).json or [], [], "pids")
+    equal(len(box.call("ps", box.id).expect(0).out.splitlines()), 1, "lines")
+
+
+@clause("cli.ps")
 def of_what_does_not_exist_is_an_error(box):
     box.call("ps", "no-such-container").fails()
 

@@ -8,7 +8,7 @@ import time
 
 sys.dont_write_bytecode = True
 import host  # noqa: E402
-from harness import Skip, check, clause, equal, lacks, main  # noqa: E402
+from harness import Skip, check, clause, contains, equal, lacks, main  # noqa: E402
 
 # Names in the configuration and in /proc/PID/ns.
 FILES = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "mount": "mnt", "cgroup": "cgroup", "user": "user", "time": "time"}
@@ -149,6 +149,46 @@ def an_unknown_type_is_an_error(box):
 
 
 @clause("config_linux.namespaces")
+def path_joins_a_namespace_that_the_joined_user_namespace_does_not_own(box):
+    box.map_ids()
+    pid = box.launch("sleep", "1000")
+    held = box.mount("--bind", f"/proc/{pid}/ns/user", box.file("userns"))
+    own = box.mount("--bind", "/proc/self/ns/net", box.file("netns"))
+    box.delete("--force")
+    del box.linux["uidMappings"], box.linux["gidMappings"]
+    box.namespace("user", held)
+    box.namespace("network", own)
+    # A sysfs can't be made for somebody else's network.
+    for entry in box.config["mounts"]:
+        if entry["type"] == "sysfs":
+            entry.update(type="none", source="/sys", options=["rbind"])
+    box.launch("sleep", "1000")
+    wanted = [os.readlink("/proc/self/ns/net"), "0 200000 65536"]
+    out = box.exec("sh", "-c", "readlink /proc/self/ns/net; cat /proc/self/uid_map").out
+    equal([" ".join(line.split()) for line in out.splitlines()], wanted, "network namespace and ids")
+
+
+@clause("config_linux.namespaces")
+def path_joins_all_those_of_another_container(box):
+    box.map_ids()
+    box.namespace("time")
+    box.linux["timeOffsets"] = {"boottime": {"secs": 1337, "nanosecs": 5}}
+    pid = box.launch("sleep", "1000")
+    names = {"network": "net"}
+    for entry in box.linux["namespaces"]:
+        if entry["type"] != "mount":
+            entry["path"] = f"/proc/{pid}/ns/{names.get(entry['type'], entry['type'])}"
+    for field in ("uidMappings", "gidMappings", "timeOffsets"):
+        del box.linux[field]
+    other = f"{box.tag}-b"
+    box.create("sleep", "2000", container=other)
+    box.start(other)
+    out = box.call("exec", other, "sh", "-c", "cat /proc/1/comm /proc/self/uid_map /proc/self/timens_offsets; ps").expect(0).out
+    for part in ("200000", "1337", "sleep 1000", "sleep 2000"):
+        contains(out, part, "what exec says")
+
+
+@clause("config_linux.namespaces")
 def exec_is_in_those_of_the_container(box):
     box.namespace("cgroup")
     pid = box.launch()
@@ -197,6 +237,16 @@ def are_those_of_the_namespace(box):
     equal(rows, [[0, 200000, 10], [100, 300000, 5]], "uid_map")
     rows = [list(map(int, line.split())) for line in host.read(f"/proc/{pid}/gid_map").splitlines()]
     equal(rows, [[0, 200000, 20]], "gid_map")
+
+
+@clause("config_linux.user_namespace_mappings")
+def may_leave_out_root(box):
+    box.map_ids()
+    for kind in ("uidMappings", "gidMappings"):
+        box.linux[kind] = [{"containerID": 1000, "hostID": 200000, "size": 1}]
+    box.process["user"] = {"uid": 1000, "gid": 1000}
+    box.launch("sleep", "1000")
+    equal(box.exec("sh", "-c", "id -u; id -g; cat /proc/1/comm").out, "1000\n1000\nsleep\n", "what exec says")
 
 
 @clause("config_linux.user_namespace_mappings")

@@ -37,6 +37,14 @@ def that_is_a_file_is_an_error(box):
     box.refused(start=True)
 
 
+@clause("config.process.env")
+def an_empty_home_is_that_of_the_user(box):
+    box.file("bundle/rootfs/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nother:x:2000:2000::/home/other:/bin/sh\n")
+    for env, uid, wanted in ((["HOME="], 0, "/root"), (["HOME=/given", "HOME="], 0, "/root"), (["HOME="], 2000, "/home/other"), (["HOME="], 2001, "/")):
+        box.process.update(env=["PATH=/bin", *env], user={"uid": uid, "gid": 0})
+        equal(box.run("env").out, f"PATH=/bin\nHOME={wanted}\n", f"environment of {env}, user {uid}")
+
+
 @clause("config.process.env", callers=("root", "rootless"))
 def is_the_whole_environment(box):
     wanted = ["PATH=/bin", "A=1", "EMPTY=", "EQUALS=a=b", "SPACES= a  b ", "LINES=a\nb", "UTF8=\u00e9\U0001f980", "lower_case.dots=x", "HOME=/h"]

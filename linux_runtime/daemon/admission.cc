@@ -57,6 +57,18 @@ Result<void> EnterFolder(const wire::PolicyPart& policy) {
   return {};
 }
 
+// The request, of somebody who lives there. What its spec has to be was looked at before he did (kProvision, as the caller).
+wire::PolicyPart AtHome(wire::PolicyPart policy, const std::string& home) {
+  policy.cwd = home;
+  for (const char* name : {"USER", "LOGNAME", "MAIL", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+                           "XDG_DATA_HOME", "XDG_STATE_HOME"}) {
+    policy.env.erase(name);
+  }
+  policy.env["HOME"] = home;
+  if (!policy.text.empty()) policy.spec.clear();
+  return policy;
+}
+
 Result<Admitted> AdmitSpec(const wire::PolicyPart& policy, client::Host& host) {
   if (::getuid() != 0) {
     return Error(Code::kRefused, "a spec without its policy is taken from root only: nothing shows what it is to allow")
@@ -81,7 +93,8 @@ Result<Admitted> AdmitSpec(const wire::PolicyPart& policy, client::Host& host) {
 
 }  // namespace
 
-Result<Admitted> Admit(const wire::PolicyPart& policy, bool session) {
+Result<Admitted> Admit(const wire::PolicyPart& asked, bool session, const std::string& own_folder) {
+  const wire::PolicyPart policy = own_folder.empty() ? asked : AtHome(asked, own_folder + "/home");
   MXC_TRY(EnterFolder(policy));
   const Environment environment(policy.env);
   RequestHost host(policy, environment);

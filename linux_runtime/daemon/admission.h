@@ -21,10 +21,11 @@ struct Admitted {
 };
 
 // As the user that this process is: his own account, working folder and environment of the request's, /etc/mxc. The working
-// folder of this process becomes the caller's. session: whether a program need not be named.
+// folder of this process becomes the caller's. session: whether a program need not be named. own_folder: of a session with a
+// home of its own (homes.h), which is what ~ and the working folder are then; "": none.
 // Errors: all of a policy's; kRefused where a spec that came along isn't what the policy comes to, for a bare spec of
 // anyone but root's, or under a floor.
-Result<Admitted> Admit(const wire::PolicyPart& policy, bool session);
+Result<Admitted> Admit(const wire::PolicyPart& policy, bool session, const std::string& own_folder);
 
 // This host's facts for that caller, as JSON: what a client on another machine translates with.
 Result<std::string> FactsFor(const wire::PolicyPart& policy);

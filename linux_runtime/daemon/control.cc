@@ -16,6 +16,7 @@ constexpr std::string_view kNews[] = {"ready", "failed", "ended", "program"};
 std::string WriteTold(const Told& told) {
   oci::StrictJson json{{"news", kNews[static_cast<size_t>(told.news)]}};
   if (!told.policy_digest.empty()) json["policyDigest"] = told.policy_digest;
+  if (told.wants_ids) json["wantsIds"] = true;
   if (told.exit_code) json["exitCode"] = *told.exit_code;
   if (told.news == News::kProgram) {
     json["program"] = told.program;
@@ -49,6 +50,7 @@ Result<Told> ReadTold(std::string_view text) {
     if (known == std::end(kNews)) return unknown;
     told.news = static_cast<News>(known - std::begin(kNews));
     told.policy_digest = json.value("policyDigest", "");
+    told.wants_ids = json.value("wantsIds", false);
     told.how = json.value("how", "");
     if (json.contains("exitCode")) told.exit_code = json.value("exitCode", 0);
     told.program = json.value("program", 0u);

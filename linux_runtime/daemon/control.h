@@ -21,6 +21,7 @@ enum class News : uint8_t {
 struct Told {
   News news = News::kReady;
   std::string policy_digest;
+  bool wants_ids = false;        // kReady: the policy was read, and asks for ids and a home before it can be checked
   std::string how;               // kEnded: as an exit report
   std::optional<int> exit_code;  // kEnded, kProgram
   std::string denials;           // kEnded: JSON list of the report's, as far as it fits

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "linux_runtime/daemon/parcel.h"
@@ -47,6 +48,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Start(DaemonOptions options) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(options)));
   daemon->nursery_ = std::move(nursery);
   daemon->registry_ = MXC_TRY(Registry::Open(daemon->options_.folder));
+  if (::geteuid() == 0) daemon->homes_ = MXC_TRY(Homes::Open(daemon->options_.homes_folder));
   // Without an audit nothing is served.
   daemon->audit_ = MXC_TRY(audit::AuditLog::Open({.folder = daemon->options_.audit_folder}));
   audit::Event begin;
@@ -102,6 +104,10 @@ void Daemon::Recover() {
     }
     Session& kept = sessions_[id] = std::move(session);
     if (kept.control.valid()) WatchControl(kept);
+  }
+  if (!homes_) return;
+  for (const Homes::Home& home : homes_->All()) {
+    if (sessions_.find(home.id) == sessions_.end()) RemoveHome(home.id);
   }
 }
 
@@ -175,13 +181,22 @@ Result<void> Daemon::Spawn(Session& session, std::string_view request, Client* c
   sys::UniqueFd control = MXC_TRY(registry_->Listen(session.record.id));
   sys::UniqueFd connected = MXC_TRY(registry_->Connect(session.record.id));
   session.ready = session.told_end = false;
-  std::vector<std::string> parts{session.record.id, std::string(request)};
+  Account account = session.record.owner;
+  std::string own_folder;
+  if (session.record.first_id != 0) {
+    // Of its owner's rights it has those that his groups have, and so is kept out where they are.
+    account.groups.push_back(account.gid);
+    if (account.uid == 0) account.groups.clear();  // root is kept out nowhere
+    account.uid = account.gid = session.record.first_id;
+    own_folder = homes_->PathOf(session.record.id);
+  }
+  std::vector<std::string> parts{session.record.id, std::string(request), own_folder};
   sys::UniqueFd socket;
   transport::Handover handover;
   if (client != nullptr) socket = client->connection->GiveAway(handover);
   AppendHandover(std::move(handover), parts);
   sys::UniqueFd parcel = MXC_TRY(PackParcel(parts));
-  MXC_TRY(nursery_->Spawn(session.record.owner, std::move(parcel), std::move(control), std::move(socket)));
+  MXC_TRY(nursery_->Spawn(account, std::move(parcel), std::move(control), std::move(socket)));
   session.control = std::move(connected);
   WatchControl(session);
   return {};
@@ -320,6 +335,20 @@ void Daemon::OnTold(const std::string& id) {
   if (!told.ok()) return;
   switch (told->news) {
     case News::kReady: {
+      if (told->wants_ids) {
+        // Asked for by a policy that was just read; then it is checked again, by whom it is for.
+        const bool asked = std::any_of(session.waiting.begin(), session.waiting.end(),
+                                       [](const Waiting& one) { return one.operation == Operation::kProvision; });
+        if (!asked || session.record.first_id != 0 || session.record.state != State::kRun || !homes_) return;
+        loop_.Forget(session.control.get());
+        session.control.reset();
+        if (Result<void> given = GiveIds(session); !given.ok()) {
+          AuditRefusal({0, session.record.owner.uid, 0, {}}, nullptr, given.error());
+          Answer(session, given.error());
+          Remove(id);
+        }
+        return;
+      }
       // Each of these is said once for a supervisor; more would be a way to fill the audit.
       if (session.ready || session.told_end) return;
       session.policy_digest = told->policy_digest;
@@ -409,6 +438,35 @@ void Daemon::OnSupervisorGone(Session& session) {
   LookAtIdleness();
 }
 
+// A range and a home, and a supervisor that checks the policy as who it will be.
+Result<void> Daemon::GiveIds(Session& session) {
+  session.record.first_id = MXC_TRY(homes_->Make(session.record.id));
+  MXC_TRY(registry_->Write(session.record));
+  return Spawn(session, session.record.request, nullptr);
+}
+
+// What a session leaves is removed by a process with its own rights. What that can't remove stays, and so do its ids.
+void Daemon::RemoveHome(const std::string& id) {
+  Result<sys::UniqueFd> folder = homes_->OpenFolder(id);
+  if (!folder.ok() || homes_->Remove(id)) return;
+  struct stat found;
+  int ends[2];
+  if (sys::Fstat(folder->get(), &found) < 0 || !IsSessionId(found.st_uid) || ::pipe2(ends, O_CLOEXEC) != 0) return;
+  const int done = ends[0];
+  auto held = std::make_shared<sys::UniqueFd>(done);
+  const Account account{found.st_uid, found.st_uid, {}};
+  if (!nursery_->Empty(account, *std::move(folder), sys::UniqueFd(ends[1])).ok()) return;
+  loop_.Watch(done, POLLIN, [this, held, id](short) {
+    const std::string name = id;  // this function goes with its watch
+    loop_.Forget(held->get());
+    if (homes_->Remove(name)) return;
+    AuditRefusal(
+        {0, 0, 0, {}}, nullptr,
+        Error(Code::kSystem, "the home of session " + name + " holds what it could not remove; its ids stay taken")
+            .WithHint("look at " + homes_->PathOf(name)));
+  });
+}
+
 // Tells those who wait for a sandbox to stand, or for a policy to be checked.
 void Daemon::Answer(Session& session, const std::optional<Error>& error) {
   for (auto one = session.waiting.begin(); one != session.waiting.end();) {
@@ -430,8 +488,10 @@ void Daemon::Remove(std::string id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   if (found->second.control.valid()) loop_.Forget(found->second.control.get());
+  const bool has_home = found->second.record.first_id != 0;
   sessions_.erase(found);
   registry_->Remove(id);
+  if (has_home && homes_) RemoveHome(id);
   LookAtIdleness();
 }
 
@@ -446,6 +506,7 @@ std::string Daemon::List(const Client& client) const {
                         {"uid", session.record.owner.uid},
                         {"createdUnixSeconds", session.record.created_unix_s},
                         {"policyDigest", session.policy_digest}};
+    if (session.record.first_id != 0) one["firstOwnId"] = session.record.first_id;
     list.push_back(std::move(one));
   }
   return list.dump(2, ' ', true);

@@ -10,6 +10,7 @@
 
 #include "linux_runtime/audit/audit_log.h"
 #include "linux_runtime/daemon/control.h"
+#include "linux_runtime/daemon/homes.h"
 #include "linux_runtime/daemon/nursery.h"
 #include "linux_runtime/daemon/peer.h"
 #include "linux_runtime/daemon/registry.h"
@@ -25,6 +26,7 @@ namespace mxc::daemon {
 struct DaemonOptions {
   std::string folder;
   std::string audit_folder;
+  std::string homes_folder;               // root's: of sessions with ids of their own
   sys::UniqueFd listener;                 // of socket activation; else one is made in the folder
   unsigned most_sessions = 64;            // of one user
   unsigned most_connections = 128;        // of one user, before they are handed over
@@ -83,6 +85,8 @@ class Daemon {
   void WatchControl(Session& session);
   void OnTold(const std::string& id);
   void OnSupervisorGone(Session& session);
+  Result<void> GiveIds(Session& session);
+  void RemoveHome(const std::string& id);
   void Answer(Session& session, const std::optional<Error>& error);
   void Remove(std::string id);
   std::string List(const Client& client) const;
@@ -96,6 +100,7 @@ class Daemon {
   DaemonOptions options_;
   std::optional<Registry> registry_;
   std::optional<Nursery> nursery_;
+  std::optional<Homes> homes_;  // root's mxcd
   std::optional<audit::AuditLog> audit_;
   sys::UniqueFd listener_;
   supervise::Loop loop_;

@@ -32,6 +32,8 @@ void Daemon::OnConnection() {
     transport::CloseElsewhere(std::move(one));
   };
   Result<Peer> peer = PeerOf(socket.get());
+  // A session asks for nothing in its own name.
+  if (peer.ok() && IsSessionId(peer->uid)) peer = Error(Code::kRefused, "a session's own process asks");
   const bool own = ::geteuid() == 0 || (peer.ok() && peer->uid == ::geteuid());
   if (!peer.ok() || !own) {
     // He hears why, as far as he reads.
@@ -221,6 +223,7 @@ audit::Event Daemon::EventOf(audit::Kind kind, const Session& session) const {
   event.run = session.record.run;
   event.policy_digest = session.policy_digest;
   event.uid = session.record.owner.uid;
+  if (session.record.first_id != 0) event.own_uid = session.record.first_id;
   event.claimed_agent = session.claims.agent;
   event.claimed_tool_call = session.claims.tool_call;
   event.claimed_windows_user = session.claims.windows_user;

@@ -42,6 +42,10 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--audit", options.audit_folder,
                  "Where the audit lies; by default /var/log/mxc, or with another --folder in it");
+  app.add_option(
+      "--homes", options.homes_folder,
+      "Where sessions with ids of their own live (x-linux.isolation: session); by default /var/lib/mxc-homes, or "
+      "with another --folder in it");
   app.add_option("--check-audit", check, "Says whether the audit in that folder is whole, and ends");
   app.add_option("--vsock-port", options.vsock_port,
                  "Listens there for mxc.exe on the host of this virtual machine, where there is vsock; WSL: 783");
@@ -75,6 +79,10 @@ int Main(int argc, char** argv) {
   }
   if (options.audit_folder.empty()) {
     options.audit_folder = options.folder == run::DaemonFolder(true, "") ? "/var/log/mxc" : options.folder + "/audit";
+  }
+  if (options.homes_folder.empty()) {
+    options.homes_folder =
+        options.folder == run::DaemonFolder(true, "") ? "/var/lib/mxc-homes" : options.folder + "/homes";
   }
   ::signal(SIGPIPE, SIG_IGN);
   options.listener.reset(ActivationSocket());

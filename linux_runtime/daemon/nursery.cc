@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <span>
+
+#include "linux_runtime/daemon/homes.h"
 #include "linux_runtime/daemon/parcel.h"
 #include "linux_runtime/daemon/session.h"
 #include "linux_runtime/host/texts.h"
@@ -28,18 +31,24 @@ constexpr size_t kMostGroups = 1024;
 constexpr int kNurseryWithinMs = 2000;
 constexpr int kSocket = 3;
 
-struct Birth {
+struct Child {
   uid_t uid = 0;
   gid_t gid = 0;
-  uint32_t group_count = 0;
-  uint32_t has_client = 0;
-  gid_t groups[kMostGroups] = {};
+  std::span<const gid_t> groups;
 };
 
+// Of a session with a home of its own, whose name no account has.
+void SetOwnEnvironment(const std::string& folder) {
+  ::setenv("HOME", (folder + "/home").c_str(), 1);
+  ::setenv("XDG_RUNTIME_DIR", (folder + "/run").c_str(), 1);
+  ::setenv("XDG_CACHE_HOME", (folder + "/cache").c_str(), 1);
+}
+
 // The environment that a login of this account starts with, as far as it concerns us.
-void SetEnvironment(uid_t uid) {
+void SetEnvironment(uid_t uid, const std::string& own_folder) {
   ::clearenv();
   ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  if (!own_folder.empty()) return SetOwnEnvironment(own_folder);
   const std::string passwd = host::ReadText("/etc/passwd").value_or("");
   if (const auto account = host::FindAccount(passwd, uid)) {
     ::setenv("HOME", std::string(account->home).c_str(), 1);
@@ -53,16 +62,24 @@ void SetEnvironment(uid_t uid) {
   }
 }
 
-int BecomeUser(const Birth& birth) {
+int BecomeUser(const Child& birth) {
   if (birth.uid == ::getuid() && ::getuid() != 0) return 0;  // mxcd is the user's own
-  if (int error = sys::SetGroups(birth.group_count, birth.groups); error < 0) return error;
+  if (int error = sys::SetGroups(birth.groups.size(), birth.groups.data()); error < 0) return error;
   if (int error = sys::SetResGid(birth.gid); error < 0) return error;
   if (int error = sys::SetResUid(birth.uid); error < 0) return error;
   // Makes namespaces of his own, for which /proc/self has to be his. This memory is clean.
   return sys::Prctl(PR_SET_DUMPABLE, 1);
 }
 
-[[noreturn]] void Live(const Birth& birth, std::vector<sys::UniqueFd>& descriptors) {
+[[noreturn]] void LiveToEmpty(const Child& birth, std::vector<sys::UniqueFd>& descriptors) {
+  int kept[] = {descriptors[0].get(), descriptors[1].get()};
+  if (sys::CloseAllBut(0, kept) < 0 || BecomeUser(birth) < 0) ::_exit(125);
+  EmptyFolder(descriptors[0].get());
+  ::_exit(0);
+}
+
+[[noreturn]] void Live(const Child& birth, std::vector<sys::UniqueFd>& descriptors) {
+  const bool gives_ids = ::geteuid() == 0;
   ::signal(SIGCHLD, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
   sandbox::PopulateHeap();
@@ -76,16 +93,19 @@ int BecomeUser(const Birth& birth) {
   SessionStart start;
   const sys::UniqueFd parcel = std::move(descriptors[0]);
   start.control = std::move(descriptors[1]);
-  if (birth.has_client != 0) start.client = std::move(descriptors[2]);
+  const bool has_client = descriptors.size() == 3;
+  if (has_client) start.client = std::move(descriptors[2]);
   int kept[] = {parcel.get(), start.control.get(), start.client.get()};
-  if (sys::CloseAllBut(3, {kept, birth.has_client != 0 ? size_t{3} : size_t{2}}) < 0) ::_exit(125);
+  if (sys::CloseAllBut(3, {kept, has_client ? size_t{3} : size_t{2}}) < 0) ::_exit(125);
   if (BecomeUser(birth) < 0) ::_exit(125);
-  SetEnvironment(birth.uid);
   ::umask(0022);
   Result<std::vector<std::string>> parts = UnpackParcel(parcel.get());
   if (!parts.ok()) ::_exit(125);
   Result<transport::Handover> handover = TakeHandover(*parts);
-  if (!handover.ok() || parts->size() != 2) ::_exit(125);
+  if (!handover.ok() || parts->size() != 3) ::_exit(125);
+  start.own_folder = (*parts)[2];
+  start.gives_ids = gives_ids;
+  SetEnvironment(birth.uid, start.own_folder);
   Result<wire::Request> request = wire::ReadRequest((*parts)[1]);
   if (!request.ok()) ::_exit(125);
   start.id = (*parts)[0];
@@ -97,6 +117,14 @@ int BecomeUser(const Birth& birth) {
 }
 
 }  // namespace
+
+struct Nursery::Birth {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  Task task = Task::kSession;
+  uint32_t group_count = 0;
+  gid_t groups[kMostGroups] = {};
+};
 
 void Nursery::Serve() {
   constexpr int socket = kSocket;
@@ -115,8 +143,11 @@ void Nursery::Serve() {
     if (size <= 0) ::_exit(0);
     const bool whole = size >= static_cast<long>(offsetof(Birth, groups)) && birth.group_count <= kMostGroups &&
                        size == static_cast<long>(offsetof(Birth, groups) + birth.group_count * sizeof(gid_t)) &&
-                       descriptors.size() == (birth.has_client != 0 ? size_t{3} : size_t{2});
-    if (whole && sys::Fork() == 0) Live(birth, descriptors);
+                       descriptors.size() == (birth.task == Task::kSessionForClient ? size_t{3} : size_t{2});
+    if (!whole || sys::Fork() != 0) continue;
+    const Child child{birth.uid, birth.gid, {birth.groups, birth.group_count}};
+    if (birth.task == Task::kEmpty) LiveToEmpty(child, descriptors);
+    Live(child, descriptors);
   }
 }
 
@@ -142,17 +173,29 @@ Result<Nursery> Nursery::Start() {
 }
 
 Result<void> Nursery::Spawn(const Account& account, sys::UniqueFd parcel, sys::UniqueFd control, sys::UniqueFd client) {
+  const Task task = client.valid() ? Task::kSessionForClient : Task::kSession;
+  std::vector<sys::UniqueFd> descriptors;
+  descriptors.push_back(std::move(parcel));
+  descriptors.push_back(std::move(control));
+  if (client.valid()) descriptors.push_back(std::move(client));
+  return Send(task, account, std::move(descriptors));
+}
+
+Result<void> Nursery::Empty(const Account& account, sys::UniqueFd folder, sys::UniqueFd done) {
+  std::vector<sys::UniqueFd> descriptors;
+  descriptors.push_back(std::move(folder));
+  descriptors.push_back(std::move(done));
+  return Send(Task::kEmpty, account, std::move(descriptors));
+}
+
+Result<void> Nursery::Send(Task task, const Account& account, std::vector<sys::UniqueFd> descriptors) {
   Birth birth;
+  birth.task = task;
   birth.uid = account.uid;
   birth.gid = account.gid;
   if (account.groups.size() > kMostGroups) return Error(Code::kUnsupported, "the caller has more than 1,024 groups");
   birth.group_count = static_cast<uint32_t>(account.groups.size());
   std::copy(account.groups.begin(), account.groups.end(), birth.groups);
-  birth.has_client = client.valid() ? 1 : 0;
-  std::vector<sys::UniqueFd> descriptors;
-  descriptors.push_back(std::move(parcel));
-  descriptors.push_back(std::move(control));
-  if (client.valid()) descriptors.push_back(std::move(client));
   const size_t used = offsetof(Birth, groups) + birth.group_count * sizeof(gid_t);
   long sent = 0;
   // Full while many are born at once: the nursery needs a fraction of a millisecond for each.

@@ -30,10 +30,15 @@ class Nursery {
   // A supervisor for that account: session.h. parcel: the session's id, the request, the state of `client` (Handover).
   // Errors: kSystem; the nursery is busy or gone.
   Result<void> Spawn(const Account& account, sys::UniqueFd parcel, sys::UniqueFd control, sys::UniqueFd client);
+  // A process of that account that empties a session's folder (homes.h). done: closed once it has.
+  Result<void> Empty(const Account& account, sys::UniqueFd folder, sys::UniqueFd done);
   int fd() const { return socket_.get(); }  // readable: the nursery is gone
 
  private:
   Nursery() = default;
+  enum class Task : uint32_t { kSession, kSessionForClient, kEmpty };
+  struct Birth;
+  Result<void> Send(Task task, const Account& account, std::vector<sys::UniqueFd> descriptors);
 
   sys::UniqueFd socket_;
 };

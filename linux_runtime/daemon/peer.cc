@@ -1,6 +1,7 @@
 #include "linux_runtime/daemon/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -16,11 +17,15 @@
 namespace mxc::daemon {
 namespace {
 
-// Of the object behind a link of /proc: namespaces and roots are told apart by it.
+// Of the object behind a link of /proc: namespaces and roots are told apart by it. A root may lie on a file system that its owner
+// serves (FUSE), so nothing is asked of that: what the kernel remembers is enough.
 bool SameObject(const std::string& left, const std::string& right) {
-  struct stat one, other;
-  return ::stat(left.c_str(), &one) == 0 && ::stat(right.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
-         one.st_ino == other.st_ino;
+  struct statx one, other;
+  constexpr int kFlags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+  return sys::Statx(AT_FDCWD, left.c_str(), kFlags, STATX_INO, &one) == 0 &&
+         sys::Statx(AT_FDCWD, right.c_str(), kFlags, STATX_INO, &other) == 0 &&
+         one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor &&
+         one.stx_ino == other.stx_ino;
 }
 
 Error Refused(const Peer& peer, const std::string& what) {

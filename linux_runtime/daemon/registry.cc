@@ -33,12 +33,14 @@ std::vector<std::string> Parts(const Record& record) {
           groups,
           std::to_string(record.created_unix_s),
           record.request,
-          record.run};
+          record.run,
+          std::to_string(record.first_id)};
 }
 
 // Our own file, which nobody else can write: what doesn't fit in is a torn write.
 bool FromParts(const std::vector<std::string>& parts, Record& record) {
-  if (parts.size() != 8 || parts[0] != "1") return false;
+  // One of an mxcd before there were ids has none.
+  if ((parts.size() != 8 && parts.size() != 9) || parts[0] != "1") return false;
   const auto* state = std::find(std::begin(kStates), std::end(kStates), parts[1]);
   if (state == std::end(kStates)) return false;
   record.state = static_cast<State>(state - std::begin(kStates));
@@ -52,6 +54,7 @@ bool FromParts(const std::vector<std::string>& parts, Record& record) {
   record.created_unix_s = ::strtoll(parts[5].c_str(), nullptr, 10);
   record.request = parts[6];
   record.run = parts[7];
+  if (parts.size() == 9) record.first_id = static_cast<uint32_t>(::strtoul(parts[8].c_str(), nullptr, 10));
   return true;
 }
 

@@ -29,8 +29,9 @@ struct Record {
   Account owner;
   State state = State::kRun;
   int64_t created_unix_s = 0;
-  std::string request;  // JSON, as the client sent it
-  std::string run;      // for the audit
+  std::string request;    // JSON, as the client sent it
+  std::string run;        // for the audit
+  uint32_t first_id = 0;  // of ids of its own (homes.h); 0: it has its owner's
 };
 
 class Registry {

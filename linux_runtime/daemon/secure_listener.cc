@@ -103,7 +103,11 @@ void SecureListener::Accept(int listener, bool vsock) {
     return on_refusal_(
         Error(Code::kRefused, "a process of this machine, not its host, connected to the port of the host"));
   }
-  if (pending_.size() >= kMostHandshakes) return;
+  // Who has had the longest to say who it is makes room: silent ones in numbers shut nobody out, who says it at once.
+  if (pending_.size() >= kMostHandshakes) {
+    const Error crowded(Code::kRefused, "a connection did not say who it is before many others came");
+    Drop(pending_.front(), &crowded);
+  }
   Pending& pending = pending_.emplace_back();
   pending.socket = std::move(socket);
   Pending* const self = &pending;

@@ -121,18 +121,26 @@ TEST_CASE("Strangers get nothing, and harm nobody") {
   CHECK_FALSE(world.refusals.empty());
 }
 
-TEST_CASE("So many handshakes at once") {
+TEST_CASE("Silent connections in numbers shut out nobody who says who he is") {
   World world;
+  REQUIRE(world.listener.Announce(kId, {world.key, world.hash}, {1000, 1001, {}}).ok());
   std::vector<sys::UniqueFd> idle;
   for (size_t i = 0; i < SecureListener::kMostHandshakes + 10; ++i) idle.push_back(world.Connect());
-  world.Turn(200);
-  CHECK(world.refusals.empty());
+  // A refusal ends a turn.
+  for (int i = 0; i < 20; ++i) world.Turn(50);
+  CHECK(world.refusals.size() == 10);
   size_t closed = 0;
-  for (const sys::UniqueFd& socket : idle) {
+  for (size_t i = 0; i < idle.size(); ++i) {
     char byte;
-    if (::recv(socket.get(), &byte, 1, MSG_DONTWAIT) == 0) ++closed;
+    if (::recv(idle[i].get(), &byte, 1, MSG_DONTWAIT) != 0) continue;
+    ++closed;
+    CHECK(i < 10);  // those that were silent for longest
   }
   CHECK(closed == 10);
+  const sys::UniqueFd socket = world.Connect();
+  World::Write(socket, wire::Handshake::Client(kId, {world.key, world.hash}).TakeOutput());
+  for (int i = 0; i < 4 && world.accounts.empty(); ++i) world.Turn(100);
+  CHECK(world.accounts.size() == 1);
 }
 
 }  // namespace

@@ -61,10 +61,14 @@ int Session::Run() {
     Part(reply);
     return 0;
   }
-  Result<Admitted> admitted = Admit(policy, !one_shot());
-  if (admitted.ok() && start_.request.operation == wire::Operation::kProvision) {
+  Result<Admitted> admitted = Admit(policy, !one_shot(), start_.own_folder);
+  Told told;
+  told.wants_ids = admitted.ok() && admitted->extension.own_session && start_.own_folder.empty() && start_.gives_ids &&
+                   start_.request.operation == wire::Operation::kProvision;
+  if (admitted.ok() && !told.wants_ids && start_.request.operation == wire::Operation::kProvision) {
     // What can't be enforced is refused now, not when it is started.
     run::RunOptions options;
+    options.own_session = !start_.own_folder.empty();
     Result<sandbox::Plan> plan = run::PlanSandbox(admitted->spec, admitted->extension, options);
     if (!plan.ok()) admitted = std::move(plan).error();
   }
@@ -74,7 +78,6 @@ int Session::Run() {
   }
   admitted_ = *std::move(admitted);
   if (start_.request.operation == wire::Operation::kProvision) {
-    Told told;
     told.policy_digest = admitted_.extension.policy_digest;
     Tell(told);
     return 0;
@@ -106,6 +109,7 @@ void Session::RunSandbox(const Admitted& admitted) {
   const char* runtime = ::getenv("XDG_RUNTIME_DIR");
   if (runtime != nullptr) options.runtime_directory = runtime;
   options.cache_directory = cli::FilterCacheFolder();
+  options.own_session = !start_.own_folder.empty();
   // The audit counts what was refused, which the network knows only when it is asked to describe itself.
   options.describe = start_.request.policy->report || !admitted.extension.network.empty() ||
                      !admitted.extension.names.empty() || !admitted.extension.ports.empty();

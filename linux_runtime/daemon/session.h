@@ -15,6 +15,8 @@ struct SessionStart {
   sys::UniqueFd control;               // listens for mxcd
   sys::UniqueFd client;                // kRun, kProvision, kFacts: the client's connection; else none
   std::string unread, unsent, secret;  // of that connection (transport::Handover)
+  std::string own_folder;  // of a session with ids and a home of its own (homes.h), which this process's then are
+  bool gives_ids = false;  // mxcd is root's, and gives such a session what it needs
 };
 
 // In a process that is its user's already, with clean memory. Returns its exit status.

@@ -16,7 +16,7 @@ namespace mxc::run {
 
 inline constexpr uint32_t kFirstHostId = 0x70000000;
 inline constexpr uint32_t kIdsPerRange = 4096;
-inline constexpr uint32_t kIdRanges = 65536;
+inline constexpr uint32_t kIdRanges = 61440;  // to 0x7effffff; above lie those of sessions (daemon/homes.h)
 
 struct IdRange {
   uint32_t base = 0;

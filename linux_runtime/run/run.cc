@@ -11,6 +11,7 @@
 #include "linux_runtime/cgroup/hierarchy.h"
 #include "linux_runtime/cgroup/limits.h"
 #include "linux_runtime/cgroup/sweep.h"
+#include "linux_runtime/relay/windows_mounts.h"
 #include "linux_runtime/run/applied.h"
 #include "linux_runtime/run/id_range.h"
 #include "linux_runtime/run/run_name.h"
@@ -60,6 +61,14 @@ sandbox::PlanContext Context(const RunOptions& options) {
   context.privileged = sandbox::IsPrivileged();
   context.uid = ::geteuid();
   context.gid = ::getegid();
+  context.own_session = options.own_session;
+  context.open_windows = [](const std::string& windows) -> Result<sys::UniqueFd> {
+    const policy::WindowsPlace place = MXC_TRY(policy::ParseWindowsPath(windows, {}));
+    const auto* drive = std::get_if<policy::DrivePath>(&place);
+    if (drive == nullptr) return Error(Code::kInvalid, windows + " lies on no drive of Windows");
+    relay::OpenedPath opened = MXC_TRY(relay::OpenDrivePath(*drive));
+    return std::move(opened.fd);
+  };
   context.landlock_abi = sys::LandlockAbi();
   context.seccomp_cache = options.cache_directory;
   return context;

@@ -43,6 +43,7 @@ struct RunOptions {
   std::function<void(const Serving&)> serve;
   std::function<void(const sandbox::StatusRecord&)> on_program;
   std::function<void()> on_ended;        // the last call before the loop of `serve` is gone
+  bool own_session = false;              // this process's ids and home are this sandbox's alone
   std::function<void(int signal)> send;  // what would go to the program: the time limit's signal
 };
 

@@ -63,6 +63,12 @@ std::string MapLine(const IdRange& range) {
 }
 
 Result<void> PlanIds(Plan& plan, const oci::Spec& spec, const oci::Extension& extension, const PlanContext& context) {
+  if (extension.own_session && !context.own_session) {
+    return Error(Code::kUnsupported,
+                 "x-linux.isolation \"session\": ids and a home that nobody else has come from root's mxcd, for a "
+                 "session")
+        .WithHint("start mxcd as root and make a session (`mxc provision`), or set x-linux.isolation to \"process\"");
+  }
   const bool user_namespace = (plan.namespaces & CLONE_NEWUSER) != 0;
   if (!user_namespace) {
     if (!context.privileged) {

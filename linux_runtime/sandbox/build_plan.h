@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "linux_runtime/sandbox/plan.h"
+#include "linux_runtime/sys/fd.h"
 #include "shared/base/result.h"
 #include "shared/oci/extension.h"
 #include "shared/oci/spec.h"
@@ -22,15 +25,18 @@ struct PlanContext {
   // A plain OCI bundle: missing mount points are made in its root file system, setting up is done as the root of its user
   // namespace, and its program is the first process. False: a sandbox of ours, where nothing is made in anybody's folder.
   bool bundle = false;
-  bool exec = false;              // another process of a running container
-  std::string container_id;       // names the container's own groups of kernel objects
-  bool new_keyring = false;       // a session keyring of the container's own
-  bool wsl = false;               // a bundle is kept from AF_VSOCK, which under WSL leads to Windows' drives
-  bool privileged = false;        // CAP_SYS_ADMIN in the initial user namespace
-  bool capable = false;           // bundles: CAP_SYS_ADMIN in the caller's own user namespace, whichever that is
-  uint32_t uid = 0, gid = 0;      // the caller's
-  uint32_t id_base = 0;           // privileged: first host id of a range that nothing else uses (id_range.h)
-  int landlock_abi = 0;           // 0: none
+  bool exec = false;          // another process of a running container
+  std::string container_id;   // names the container's own groups of kernel objects
+  bool new_keyring = false;   // a session keyring of the container's own
+  bool wsl = false;           // a bundle is kept from AF_VSOCK, which under WSL leads to Windows' drives
+  bool privileged = false;    // CAP_SYS_ADMIN in the initial user namespace
+  bool capable = false;       // bundles: CAP_SYS_ADMIN in the caller's own user namespace, whichever that is
+  uint32_t uid = 0, gid = 0;  // the caller's
+  bool own_session = false;   // these ids and their home are this sandbox's alone
+  uint32_t id_base = 0;       // privileged: first host id of a range that nothing else uses (id_range.h)
+  int landlock_abi = 0;       // 0: none
+  // Opens (O_PATH) what Windows calls so, by a walk that trusts no name on the way. Errors: as OpenHostObject.
+  std::function<Result<sys::UniqueFd>(const std::string& windows)> open_windows;
   std::vector<int> cgroup_tasks;  // open `tasks` or `cgroup.procs` files to join by writing 0
   int cgroup_directory = -1;      // v2: for CLONE_INTO_CGROUP, instead of cgroup_tasks
   std::string seccomp_cache;      // folder for compiled filters; "": none

@@ -83,6 +83,16 @@ Error MissingObject(const std::string& path, int system_errno) {
 
 namespace {
 
+Result<void> Describe(HostObject& object) {
+  struct stat found;
+  if (int error = sys::Fstat(object.fd.get(), &found); error < 0) return sys::SystemError("look at it", -error);
+  object.device = found.st_dev;
+  object.inode = found.st_ino;
+  object.mode = found.st_mode;
+  object.links = found.st_nlink;
+  return {};
+}
+
 Result<HostObject> Open(const std::string& path, uint64_t nofollow, bool* through_link) {
   HostObject object;
   // Most paths lead over no link, and are then their own canonical form.
@@ -100,16 +110,19 @@ Result<HostObject> Open(const std::string& path, uint64_t nofollow, bool* throug
   if (fd < 0) return sys::SystemError("open " + path, -fd);
   object.fd = sys::UniqueFd(fd);
   if (object.canonical.empty()) object.canonical = MXC_TRY(DescriptorPath(fd));
-  struct stat found;
-  if (int error = sys::Fstat(fd, &found); error < 0) return sys::SystemError("look at " + path, -error);
-  object.device = found.st_dev;
-  object.inode = found.st_ino;
-  object.mode = found.st_mode;
-  object.links = found.st_nlink;
+  MXC_TRY_AS(path, Describe(object));
   return object;
 }
 
 }  // namespace
+
+Result<HostObject> HostObjectOf(sys::UniqueFd fd) {
+  HostObject object;
+  object.canonical = MXC_TRY(DescriptorPath(fd.get()));
+  object.fd = std::move(fd);
+  MXC_TRY_AS(object.canonical, Describe(object));
+  return object;
+}
 
 Result<HostObject> OpenHostObject(const std::string& path, bool* through_link) { return Open(path, 0, through_link); }
 

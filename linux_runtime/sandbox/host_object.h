@@ -27,6 +27,8 @@ struct HostObject {
 // Errors: kNotFound when a component is missing (the only one with that code), kSystem else. through_link: set to true
 // when the path led over a symbolic link, also where it is then an error.
 Result<HostObject> OpenHostObject(const std::string& path, bool* through_link = nullptr);
+// Of what is open already (O_PATH), by a walk that followed no link.
+Result<HostObject> HostObjectOf(sys::UniqueFd fd);
 // The error for a missing one; system_errno is ENOENT or ENOTDIR.
 Error MissingObject(const std::string& path, int system_errno);
 // As OpenHostObject, but a symbolic link at the end of the path is the object itself.

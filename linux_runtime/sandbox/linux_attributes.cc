@@ -176,6 +176,8 @@ Result<void> RefuseSandboxFields(const oci::Extension& extension) {
                                                  {!extension.if_present.empty(), "if-present"},
                                                  {!extension.caller_owned.empty(), "caller-owned"},
                                                  {extension.identity != oci::Identity::kSpec, "identity"},
+                                                 {!extension.windows.empty(), "windows"},
+                                                 {extension.own_session, "isolation"},
                                                  {extension.init, "init"},
                                                  {extension.timeout_ms != 0, "timeout-ms"},
                                                  {!extension.named_limits.empty(), "named-limits"}};

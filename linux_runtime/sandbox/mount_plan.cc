@@ -222,7 +222,7 @@ Result<void> MountPlanner::AddMount(const oci::Mount& mount, size_t index) {
 
 Result<void> MountPlanner::AddBind(const oci::Mount& mount, size_t index, const ParsedOptions& options) {
   bool if_present = Contains(extension_.if_present, mount.destination);
-  Result<HostObject> opened = OpenHostObject(mount.source);
+  Result<HostObject> opened = OpenNamed(mount.source, nullptr);
   if (!opened.ok()) {
     if (if_present && (opened.error().code() == Code::kNotFound || opened.error().system_errno() == EACCES)) return {};
     Error error = std::move(opened).error();

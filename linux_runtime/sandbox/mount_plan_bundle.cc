@@ -73,6 +73,11 @@ std::string MountPlanner::HostName(const std::string& path) const {
 }
 
 Result<HostObject> MountPlanner::OpenNamed(const std::string& path, bool* through_link) const {
+  if (const auto named = extension_.windows.find(path); named != extension_.windows.end()) {
+    if (!context_.open_windows)
+      return Error(Code::kUnsupported, named->second + ": no drives of Windows are known here");
+    return HostObjectOf(MXC_TRY(context_.open_windows(named->second)));
+  }
   if (!context_.bundle) return OpenHostObject(path, through_link);
   if (through_link != nullptr) *through_link = true;  // for all that is known
   constexpr int kMostLinks = 40;                      // as the kernel

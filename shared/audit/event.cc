@@ -45,6 +45,7 @@ std::string WriteLine(const Event& event, Chain& chain) {
   Add(json, "run", event.run);
   Add(json, "policyDigest", event.policy_digest);
   if (event.uid) json["uid"] = *event.uid;
+  if (event.own_uid) json["ownUid"] = *event.own_uid;
   Json claimed = Json::object();
   Add(claimed, "agent", event.claimed_agent);
   Add(claimed, "toolCall", event.claimed_tool_call);

@@ -27,6 +27,7 @@ struct Event {
   std::string run;            // the client's label
   std::string policy_digest;  // "sha256:…"
   std::optional<uint32_t> uid;
+  std::optional<uint32_t> own_uid;  // as which the sandbox runs, where that is not the caller's
   // As the caller says: nothing was decided by them.
   std::string claimed_agent, claimed_tool_call, claimed_windows_user, claimed_windows_sid;
   std::string what;    // the operation, the program's name

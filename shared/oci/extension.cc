@@ -29,6 +29,7 @@ constexpr Spelling<OnExposed> kOnExposed[] = {{OnExposed::kCover, "cover"}, {OnE
 constexpr Spelling<OnMissing> kOnMissing[] = {
     {OnMissing::kWatch, "watch"}, {OnMissing::kRefuse, "refuse"}, {OnMissing::kSeal, "seal"}};
 constexpr Spelling<Identity> kIdentity[] = {{Identity::kCaller, "caller"}, {Identity::kHostRoot, "host-root"}};
+constexpr Spelling<bool> kIsolation[] = {{false, "process"}, {true, "session"}};
 constexpr const char* kLimits[] = {"memory", "cpu", "pids"};
 
 // ---- reading ----------------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ bool ReadFiles(Value& value, const Json& json, std::map<std::string, std::string
   for (const auto& item : json.items()) {
     if (!item.key().starts_with('/')) return value.Fail("\"" + item.key() + "\" is not an absolute path");
     if (item.key().find('\0') != std::string::npos) return value.Fail("a path holds a NUL byte");
-    if (!item.value().is_string()) return value.Expect("a file's content as a string", item.value());
+    if (!item.value().is_string()) return value.Expect("a string", item.value());
     out[item.key()] = item.value().get_ref<const std::string&>();
   }
   return true;
@@ -198,12 +199,14 @@ bool ReadOne(Value& value, std::string_view name, const Json& json, Extension& o
   if (name == "root") return ReadRoot(value, json, out.empty_root);
   if (name == "files") return ReadFiles(value, json, out.files);
   if (name == "if-present") return ReadPaths(value, json, out.if_present);
+  if (name == "windows") return ReadFiles(value, json, out.windows);
   if (name == "caller-owned") return ReadPaths(value, json, out.caller_owned);
   if (name == "denied") return ReadDenied(value, json, out.denied);
   if (name == "protect") return ReadDenied(value, json, out.protect);
   if (name == "on-exposed") return value.Read(json, out.on_exposed, kOnExposed);
   if (name == "on-missing") return value.Read(json, out.on_missing, kOnMissing);
   if (name == "identity") return value.Read(json, out.identity, kIdentity);
+  if (name == "isolation") return value.Read(json, out.own_session, kIsolation);
   if (name == "landlock") return ReadLandlock(value, json, out.landlock);
   if (name == "nesting") return value.Read(json, out.nesting);
   if (name == "init") return value.Read(json, out.init);
@@ -355,12 +358,14 @@ void WriteExtension(const Extension& x, std::map<std::string, std::string>& anno
   if (x.empty_root) write("root", "\"empty\"");
   if (!x.files.empty()) write("files", WriteFiles(x.files));
   if (!x.if_present.empty()) write("if-present", WriteStrings(x.if_present));
+  if (!x.windows.empty()) write("windows", WriteFiles(x.windows));
   if (!x.caller_owned.empty()) write("caller-owned", WriteStrings(x.caller_owned));
   if (!x.denied.empty()) write("denied", WriteDenied(x.denied));
   if (!x.protect.empty()) write("protect", WriteDenied(x.protect));
   if (x.on_exposed != OnExposed::kCover) write("on-exposed", WriteString(Spell(x.on_exposed, kOnExposed)));
   if (x.on_missing != OnMissing::kWatch) write("on-missing", WriteString(Spell(x.on_missing, kOnMissing)));
   if (x.identity != Identity::kSpec) write("identity", WriteString(Spell(x.identity, kIdentity)));
+  if (x.own_session) write("isolation", WriteString("session"));
   if (x.landlock) write("landlock", WriteLandlock(*x.landlock));
   if (x.nesting) write("nesting", "true");
   if (x.init) write("init", "true");

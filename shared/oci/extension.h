@@ -52,6 +52,9 @@ struct Extension {
   // dev.mxc.if-present: destinations of bind mounts whose source may be missing (the mount is then left out). A source
   // that is a symbolic link to something visible inside becomes the same link there (/bin → usr/bin).
   std::vector<std::string> if_present;
+  // dev.mxc.windows: names of Windows for paths of grants and denials ("/mnt/c/dir" → "C:\\dir"). What is granted or denied is
+  // what a walk from that drive's own mount finds, which crosses no link and no other mount, whatever lies at the path.
+  std::map<std::string, std::string> windows;
   // dev.mxc.caller-owned: destinations of bind mounts that show the caller's files as the container user's own
   // (idmapped when started as root, decision 10).
   std::vector<std::string> caller_owned;
@@ -61,6 +64,7 @@ struct Extension {
   OnMissing on_missing = OnMissing::kWatch;  // dev.mxc.on-missing: "watch" | "refuse" | "seal"
   // dev.mxc.identity: "caller": ids by decision 10; "host-root": host ids unchanged; absent: as linux.uidMappings say.
   Identity identity = Identity::kSpec;
+  bool own_session = false;              // dev.mxc.isolation: "session": ids and a home of its own, which mxcd gives
   std::optional<LandlockSpec> landlock;  // dev.mxc.landlock; absent: none (a plain OCI bundle)
   bool nesting = false;                  // dev.mxc.nesting
   bool init = false;                     // dev.mxc.init: a reaper of ours is pid 1

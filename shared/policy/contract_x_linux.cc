@@ -141,10 +141,12 @@ enum class Isolation : uint8_t { kProcess, kSession, kMicrovm };
 constexpr Choice<Isolation> kIsolation[] = {
     {"process", Isolation::kProcess}, {"session", Isolation::kSession}, {"microvm", Isolation::kMicrovm}};
 
-Result<void> ReadIsolation(const Node& node, XLinux&) {
-  if (MXC_TRY(node.Enum(kIsolation)) == Isolation::kProcess) return {};
+Result<void> ReadIsolation(const Node& node, XLinux& to) {
+  const Isolation isolation = MXC_TRY(node.Enum(kIsolation));
+  to.own_session = isolation == Isolation::kSession;
+  if (isolation != Isolation::kMicrovm) return {};
   return node.Fail(Code::kUnsupported, "x-linux.isolation " + Quote(node.value().text) + " is not built yet")
-      .WithHint("use \"process\", which is also the default");
+      .WithHint("use \"process\", which is also the default, or \"session\"");
 }
 
 Result<void> NotBuilt(const Node& node, XLinux&) {

@@ -82,8 +82,8 @@ TEST_CASE("x-linux: each bad field has one error in its place") {
       {X("\"isolation\":\"process\""), "ok"},
       {X("\"isolation\":\"microvm\""),
        "2:24 /x-linux/isolation: UNSUPPORTED x-linux.isolation \"microvm\" is not built yet | use \"process\", which "
-       "is also "
-       "the default"},
+       "is also the default, or \"session\""},
+      {X("\"isolation\":\"session\""), "ok"},
       {X("\"domains\":{\"allow\":[\"a.org\",\"10.0.0.1\"]}"),
        "2:40 /x-linux/domains/allow/1: \"10.0.0.1\" is an address, no domain name | addresses are allowed by "
        "network.egress.allow"},

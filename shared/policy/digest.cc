@@ -212,6 +212,7 @@ std::string CanonicalJson(const EffectivePolicy& policy) {
                                                        : "watch");
   WriteName(json, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller");
   WriteName(json, "gpu", *policy.gpu == Gpu::kWsl ? "wsl" : "none");
+  if (*policy.own_session) WriteName(json, "isolation", "session");
   WriteFlag(json, "nesting", *policy.nesting);
   WriteFlag(json, "timeNamespace", *policy.time_namespace);
   WriteName(json, "hostname", *policy.hostname);

@@ -42,6 +42,7 @@ struct PathRule {
   bool if_present = false;  // a name that doesn't exist is left out instead of an error (grants only)
   bool protect = false;     // with kReadOnly: the name may not be created either when it doesn't exist
   bool baseline = false;    // part of the read-only base system: shown with host ownership, not the caller's
+  std::string windows;      // "C:\\dir": what the policy calls it, where it names a place on a drive of Windows
   Origin origin;
 };
 
@@ -76,6 +77,7 @@ struct EffectivePolicy {
   Sourced<OnMissing> on_missing;
   Sourced<Identity> identity;
   Sourced<Gpu> gpu;
+  Sourced<bool> own_session;  // only mxcd has ids and homes to give
   Sourced<bool> nesting;
   Sourced<bool> time_namespace;
   Sourced<std::string> hostname;

@@ -121,6 +121,7 @@ Section Protection(const EffectivePolicy& policy) {
       policy.landlock_required);
   Add(section, "identity", *policy.identity == Identity::kHostRoot ? "host-root" : "caller", policy.identity);
   Add(section, "gpu", *policy.gpu == Gpu::kWsl ? "wsl" : "none", policy.gpu);
+  if (*policy.own_session) Add(section, "isolation", "session", policy.own_session);
   Add(section, "nesting", Yes(*policy.nesting), policy.nesting);
   Add(section, "time namespace", Yes(*policy.time_namespace), policy.time_namespace);
   Add(section, "on exposed", *policy.on_exposed == OnExposed::kKill ? "kill" : "cover", policy.on_exposed);

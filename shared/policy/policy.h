@@ -183,6 +183,7 @@ struct XLinux {
   std::optional<OnMissing> on_missing;
   std::optional<Identity> identity;
   std::optional<Gpu> gpu;
+  bool own_session = false;     // isolation: "session": ids and a home that nobody else has
   std::optional<bool> nesting;  // mount and user namespaces inside; drops Landlock's file part
   std::optional<bool> time_namespace;
   std::optional<std::string> hostname;

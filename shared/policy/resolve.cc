@@ -105,6 +105,7 @@ void ResolveOptions(const Policy& policy, const Profile& profile, EffectivePolic
   if (x.identity) effective.identity = {*x.identity, PolicyOrigin(policy, "/x-linux/identity")};
   effective.gpu = {Gpu::kNone, {kBuiltin, "mxc", "", 0}};
   if (x.gpu) effective.gpu = {*x.gpu, PolicyOrigin(policy, "/x-linux/gpu")};
+  effective.own_session = {x.own_session, PolicyOrigin(policy, "/x-linux/isolation")};
   effective.seccomp_profile = Choose(policy, x.seccomp.profile, "/x-linux/seccomp/profile", profile.seccomp);
   // The default list forbids what nesting is for, so asking for nesting asks for its list, unless one is named.
   const bool builds_on_default = !x.seccomp.profile && *effective.seccomp_profile == "default";

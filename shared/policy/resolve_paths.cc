@@ -58,8 +58,16 @@ class Collector {
       return std::move(check).error().WithPosition(PlaceInPolicy(policy_, pointer));
     }
     if (access == Access::kReadWrite) granted_.push_back(path);
-    AddRule(std::move(path), access, PolicyOrigin(policy_, std::move(pointer)));
+    AddRule(std::move(path), access, PolicyOrigin(policy_, std::move(pointer))).windows = OnDrive(text);
     return {};
+  }
+
+  // In its one spelling; "": it lies on no drive.
+  std::string OnDrive(std::string_view text) const {
+    if (!LooksLikeWindowsPath(text)) return "";
+    Result<WindowsPlace> place = ParseWindowsPath(text, {caller_.automount_root, caller_.distro});
+    const DrivePath* drive = place.ok() ? std::get_if<DrivePath>(&*place) : nullptr;
+    return drive == nullptr ? "" : WindowsText(*drive);
   }
 
   Result<void> AddPolicy(bool has_rootfs) {
@@ -76,6 +84,10 @@ class Collector {
     }
     MXC_TRY(AddPolicyList(policy_.filesystem.denied_paths, "/filesystem/deniedPaths/", Access::kDeny));
     if (!policy_.x_linux) return {};
+    // Who has a home of its own has it whole.
+    if (policy_.x_linux->own_session && !roots_.home.empty()) {
+      AddRule(roots_.home, Access::kReadWrite, PolicyOrigin(policy_, "/x-linux/isolation"));
+    }
     MXC_TRY(
         AddConditional(policy_.x_linux->readonly_if_present, "/x-linux/ifPresent/readonlyPaths/", Access::kReadOnly));
     MXC_TRY(AddConditional(policy_.x_linux->readwrite_if_present, "/x-linux/ifPresent/readwritePaths/",

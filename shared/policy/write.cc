@@ -245,6 +245,7 @@ Object WriteXLinux(const XLinux& x) {
   object.Set("on_missing", Name(x.on_missing));
   object.Set("identity", Name(x.identity));
   object.Set("gpu", Name(x.gpu));
+  if (x.own_session) object.Set("isolation", std::optional<std::string>("session"));
   object.Set("nesting", x.nesting);
   object.Set("timeNamespace", x.time_namespace);
   object.Set("hostname", x.hostname);

@@ -284,6 +284,11 @@ Result<Translation> Translate(const EffectivePolicy& policy, const HostFacts& fa
   extension.on_exposed = OnExposedOf(*policy.on_exposed);
   extension.on_missing = OnMissingOf(*policy.on_missing);
   extension.identity = IdentityOf(*policy.identity);
+  extension.own_session = *policy.own_session;
+  // Elsewhere than in WSL there are no drives that could be walked; what stands for one is a folder as any other.
+  for (const policy::PathRule& rule : policy.paths) {
+    if (facts.wsl.is_wsl && !rule.windows.empty()) extension.windows[rule.path] = rule.windows;
+  }
   extension.nesting = *policy.nesting;
   extension.init = true;
   extension.timeout_ms = *policy.timeout_ms;

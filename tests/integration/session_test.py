@@ -107,6 +107,98 @@ def a_client_that_stands_still_holds_up_only_its_program(box):
         stalled.stderr.close()
 
 
+def homes_of(mxcd):
+    folder = os.path.join(mxcd.folder, "homes")
+    return {name: os.lstat(os.path.join(folder, name)).st_uid for name in os.listdir(folder) if name != "next"}
+
+
+@case
+def a_session_has_ids_and_a_home_that_nobody_else_has(box):
+    if os.getuid() != 0:
+        return
+    with Mxcd(box) as mxcd:
+        box.folder("own", mode=0o700)
+        secret = box.path("own", "secret")
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write("mine\n")
+        box.file("open/secret", "mine\n", mode=0o600)
+        box.file("open/shared", "for all\n")
+        shut = box.folder("shut", mode=0o705)
+        box.file("shut/file", "for others\n", mode=0o604)
+        os.chmod(shut, 0o705)
+        os.chown(shut, 12345, box.uid)  # everybody but the caller's group may look
+        policy = box.policy(ro=[secret, box.path("open")], x={"isolation": "session"})
+        contains(mxcd.mxc("provision", "--policy", box.policy_file(policy)).expect(125).err, "secret", "what lies where only its caller comes")
+        if not box.root:
+            policy["filesystem"] = {"readonlyPaths": [os.path.join(shut, "file")]}
+            contains(mxcd.mxc("provision", "--policy", box.policy_file(policy)).expect(125).err, "shut", "what its caller is kept out of")
+        policy["filesystem"] = {"readonlyPaths": [box.path("open")]}
+        check(eventually(lambda: homes_of(mxcd) == {}, 5), f"homes of what was refused: {homes_of(mxcd)}")
+        with mxcd.session(policy=policy) as one, mxcd.session(policy=policy) as other:
+            ids = homes_of(mxcd)
+            equal(set(ids), {one, other}, "homes")
+            check(ids[one] != ids[other] and min(ids.values()) >= 0x7F000000, f"ids: {ids}")
+            found = mxcd.mxc("exec", one, "--", "sh", "-c", f"cd && pwd && echo kept > file && cat {box.path('open')}/shared && ls -A").expect().text
+            equal(found, f"{mxcd.folder}/homes/{one}/home\nfor all\nfile\n", "in its home")
+            contains(mxcd.mxc("exec", one, "--", "cat", box.path("open", "secret")).expect(1).err, "Permission denied", "a file that only its caller can read")
+            equal(os.lstat(f"{mxcd.folder}/homes/{one}/home/file").st_uid, ids[one], "whose its files are")
+            equal(mxcd.mxc("exec", other, "--", "sh", "-c", "cd && ls -A").expect().text, "", "the other one's home")
+            equal({line["firstOwnId"] for line in json.loads(mxcd.mxc("list", "--json").out)}, set(ids.values()), "list")
+            # The home and the ids are the session's, not the sandbox's; mxcd's end changes nothing of it.
+            mxcd.mxc("stop", one).expect()
+            mxcd.kill()
+            mxcd.start()
+            equal(homes_of(mxcd), ids, "after mxcd's restart")
+            mxcd.mxc("start", one).expect()
+            equal(mxcd.mxc("exec", one, "--", "sh", "-c", "cat ~/file").expect().text, "kept\n", "after another start")
+            with mxcd.session(policy=policy) as third:
+                check(homes_of(mxcd)[third] not in ids.values(), "a range was given twice")
+        check(eventually(lambda: homes_of(mxcd) == {}, 5), f"homes that are left: {homes_of(mxcd)}")
+        with open(os.path.join(mxcd.folder, "audit", "audit.jsonl"), encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        equal({line["ownUid"] for line in lines if line.get("session") == one}, {ids[one]}, "who it was, in the audit")
+        equal({line["uid"] for line in lines if line.get("session") == one}, {box.uid}, "for whom, in the audit")
+
+
+@case
+def a_home_is_removed_whatever_lies_in_it(box):
+    if os.getuid() != 0:
+        return
+    with Mxcd(box) as mxcd:
+        kept = box.file("kept/file", "stays\n", mode=0o666)
+        os.chmod(os.path.dirname(kept), 0o777)
+        policy = box.policy(x={"isolation": "session"})
+        with mxcd.session(policy=policy) as name:
+            home = f"{mxcd.folder}/homes/{name}/home"
+            mxcd.mxc("exec", name, "--", "sh", "-c", f"""cd; ln -s {os.path.dirname(kept)} way; ln -s / root; mkdir -p shut/in; touch shut/in/x; chmod 0 shut/in shut
+                i=0; while [ $i -lt 300 ]; do mkdir deep; cd deep; i=$((i+1)); done; touch end""").expect()
+            # What somebody else put there is removed no more than the session could.
+            os.link(kept, f"{home}/hard")
+        check(eventually(lambda: homes_of(mxcd) == {}, 5), f"left: {homes_of(mxcd)}")
+        equal(open(kept, encoding="utf-8").read(), "stays\n", "what links led to")
+        # A folder of root's among it stays, and so do the ids.
+        with mxcd.session(policy=policy) as name:
+            foreign = f"{mxcd.folder}/homes/{name}/home/foreign"
+            os.makedirs(foreign + "/in")
+        time.sleep(0.5)
+        check(os.path.isdir(foreign + "/in"), "root's folder was removed with the session's rights")
+        equal(list(homes_of(mxcd)), [name], "ids that stay taken")
+        os.removedirs(foreign + "/in")
+        mxcd.kill()
+        mxcd.start()
+        check(eventually(lambda: homes_of(mxcd) == {}, 5), "a home without a session was left by a new mxcd")
+
+
+@case
+def only_roots_mxcd_has_ids_to_give(box):
+    policy = box.policy_file(box.policy(x={"isolation": "session"}))
+    contains(box.mxc("run", "--policy", policy, "--", "true").expect(125).err, "x-linux.isolation", "a direct run")
+    with Mxcd(box, own=not box.root) as mxcd:
+        contains(mxcd.mxc("run", "--daemon", "--policy", policy, "--", "true").expect(125).err, "x-linux.isolation", "a run")
+        if not box.root:
+            contains(mxcd.mxc("provision", "--policy", policy).expect(125).err, "root's mxcd", "a user's own mxcd")
+
+
 @case
 def sessions_outlive_mxcd(box):
     with Mxcd(box) as mxcd:

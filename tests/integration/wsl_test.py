@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 from harness import Skip, case, check, contains, equal, lacks, main  # noqa: E402
@@ -97,6 +98,50 @@ def vsock_is_there_outside(box):
         socket.socket(40, socket.SOCK_STREAM).close()
     except OSError as error:
         raise Skip(f"no AF_VSOCK on this kernel: {error.strerror}") from None
+
+
+@case(callers=("rootless",))
+def a_path_of_windows_is_walked_from_its_drive(box):
+    # Without a drive nothing is granted in its name, whatever lies where drives are.
+    policy = {"version": "1.0.0", "filesystem": {"readonlyPaths": ["Q:\\proj"]}}
+    ended = box.run(policy, "true", env={"WSL_DISTRO_NAME": "Test"}, timeout=200).expect(125)
+    contains(ended.err, "Q:", "stderr, without that drive")
+    wsl()
+    drive = "/mnt/c/Users/lab/proj"
+    if not os.path.isdir(drive):
+        os.makedirs(drive + "/right")
+        os.makedirs("/mnt/c/Users/lab/other")
+        for folder, text in ((drive + "/right", "right"), ("/mnt/c/Users/lab/other", "wrong")):
+            with open(folder + "/file", "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(folder, 0o777)
+        os.chmod(drive, 0o777)
+    policy["filesystem"]["readonlyPaths"] = ["C:\\Users\\lab\\proj\\right"]
+    ended = box.run(policy, "cat", drive + "/right/file", timeout=200).expect()
+    equal(ended.text, "right", "a file of the drive")
+    # While its name is a link half of the time, it is what was meant, or refused.
+    stop = threading.Event()
+
+    def swap():
+        while not stop.is_set():
+            os.rename(drive + "/right", drive + "/away")
+            os.symlink("/mnt/c/Users/lab/other", drive + "/right")
+            os.unlink(drive + "/right")
+            os.rename(drive + "/away", drive + "/right")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        ends = [box.run(policy, "cat", drive + "/right/file", timeout=200) for _ in range(6)]
+    finally:
+        stop.set()
+        swapper.join()
+    for ended in ends:
+        lacks(ended.text, "wrong", "output in the race")
+    # Something else mounted there is not the drive's.
+    if os.getuid() == 0:
+        box.mount("-t", "tmpfs", "tmpfs", drive + "/right")
+        contains(box.run(policy, "true", timeout=200).expect(125).err, "mounted on it", "stderr")
 
 
 if __name__ == "__main__":

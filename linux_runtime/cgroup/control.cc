@@ -84,10 +84,13 @@ Result<std::vector<int>> Group::Processes() const {
 
 Result<bool> Group::Frozen() const {
   if (none()) return false;
-  if (v2_) return MXC_TRY(parts_[0].self.ReadNumber("cgroup.freeze")) == 1;
-  const Part* part = Find(kFreezer);
+  const Part* part = v2_ ? &parts_[0] : Find(kFreezer);
+  if (part == nullptr) return false;
   // Its own order, not that of a group above.
-  return part != nullptr && MXC_TRY(part->self.ReadNumber("freezer.self_freezing")) == 1;
+  auto order = part->self.ReadNumber(v2_ ? "cgroup.freeze" : "freezer.self_freezing");
+  // Deleted by somebody meanwhile: nothing is frozen in there.
+  if (!order.ok() && (order.error().system_errno() == ENOENT || order.error().system_errno() == ENODEV)) return false;
+  return MXC_TRY(std::move(order)) == 1;
 }
 
 // A pid read from a list may name another process by now, so it is signalled through a pidfd, and only if the list still

@@ -87,7 +87,7 @@ Result<void> Container::Start() {
   }
   oci::Spec spec = MXC_TRY(ReadSpec());
   MXC_TRY(LetStart(entry_, spec));
-  Result<void> hooks = RunHooks(spec.hooks.poststart, "hooks.poststart", OciState(state_, Status::kRunning, false));
+  Result<void> hooks = RunHooks(spec.hooks.poststart, "hooks.poststart", state_, Status::kRunning);
   // runtime.md, "Lifecycle", step 9: an error, and the container is stopped.
   if (!hooks.ok()) (void)Kill(SIGKILL, true);
   return hooks;
@@ -176,7 +176,7 @@ Result<std::vector<std::string>> Container::Delete(bool force) {
   Result<oci::Spec> spec = ReadSpec();
   if (spec.ok()) {
     Append(warnings, LeaveIntelRdt(*spec, state_.id));
-    Append(warnings, RunLateHooks(spec->hooks.poststop, "hooks.poststop", OciState(state_, Status::kStopped, false)));
+    Append(warnings, RunLateHooks(spec->hooks.poststop, "hooks.poststop", state_, Status::kStopped));
   } else {
     warnings.push_back("poststop hooks were not run: " + spec.error().Describe());
   }

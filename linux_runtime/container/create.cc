@@ -123,7 +123,7 @@ Creation::~Creation() {
     (void)group_->Destroy();
   }
   if (plan_.process.rdt) (void)sandbox::RemoveIntelRdt(*plan_.process.rdt);
-  if (hooks_ran_) (void)RunLateHooks(spec_.hooks.poststop, "hooks.poststop", OciState(state_, Status::kStopped, false));
+  if (hooks_ran_) (void)RunLateHooks(spec_.hooks.poststop, "hooks.poststop", state_, Status::kStopped);
   if (entry_) (void)entry_->Remove();
 }
 
@@ -251,9 +251,8 @@ Error Creation::Failure() {
 
 Result<void> Creation::RunRuntimeHooks() {
   hooks_ran_ = true;
-  const std::string state = OciState(state_, Status::kCreating, false);
-  MXC_TRY(RunHooks(spec_.hooks.prestart, "hooks.prestart", state));
-  return RunHooks(spec_.hooks.create_runtime, "hooks.createRuntime", state);
+  MXC_TRY(RunHooks(spec_.hooks.prestart, "hooks.prestart", state_, Status::kCreating));
+  return RunHooks(spec_.hooks.create_runtime, "hooks.createRuntime", state_, Status::kCreating);
 }
 
 Result<void> Creation::TakeConsole(sys::UniqueFd master) {
@@ -339,7 +338,7 @@ Result<void> WritePidFile(const std::string& path, pid_t pid) {
 
 Result<void> AwaitStarted(const Created& created) {
   MXC_TRY(AwaitProgram(created.launched.status.get(), created.spec));
-  return RunHooks(created.spec.hooks.poststart, "hooks.poststart", OciState(created.state, Status::kRunning, false));
+  return RunHooks(created.spec.hooks.poststart, "hooks.poststart", created.state, Status::kRunning);
 }
 
 Result<Created> Create(const Store& store, const CreateOptions& options) { return Creation(store, options).Run(); }

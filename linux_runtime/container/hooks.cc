@@ -70,21 +70,22 @@ Error HookError(const sandbox::PlannedHook& hook, const sandbox::HookFailure& fa
   return Error(Code::kSystem, what + ": " + why);
 }
 
-Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state) {
+Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, const State& state, Status status) {
   if (hooks.empty()) return {};
   sandbox::Plan words;
   size_t first = 0;
-  return RunFrom(sandbox::PrepareHooks(words, hooks, field), &first, state);
+  return RunFrom(sandbox::PrepareHooks(words, hooks, field, state.bundle), &first, OciState(state, status, false));
 }
 
-std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field,
-                                      const std::string& state) {
+std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field, const State& state,
+                                      Status status) {
   std::vector<std::string> warnings;
   if (hooks.empty()) return warnings;
   sandbox::Plan words;
-  const std::vector<sandbox::PlannedHook> prepared = sandbox::PrepareHooks(words, hooks, field);
+  const std::vector<sandbox::PlannedHook> prepared = sandbox::PrepareHooks(words, hooks, field, state.bundle);
+  const std::string text = OciState(state, status, false);
   for (size_t next = 0; next < prepared.size(); ++next) {
-    Result<void> ran = RunFrom(prepared, &next, state);
+    Result<void> ran = RunFrom(prepared, &next, text);
     if (ran.ok()) break;
     warnings.push_back(ran.error().Describe());
   }

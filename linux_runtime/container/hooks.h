@@ -11,10 +11,11 @@
 
 namespace mxc::container {
 
-// Runs them in order with the state on their stdin; the first that fails ends it. field: "hooks.prestart".
-Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state);
+// Runs them in order, in the bundle's folder and with the state on their stdin; the first that fails ends it. field: "hooks.prestart".
+Result<void> RunHooks(const std::vector<oci::Hook>& hooks, const char* field, const State& state, Status status);
 // Poststop hooks can't stop anything any more: each that fails gives one warning, and the next one runs.
-std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field, const std::string& state);
+std::vector<std::string> RunLateHooks(const std::vector<oci::Hook>& hooks, const char* field, const State& state,
+                                      Status status);
 
 // Puts the state into a memory file of a plan and seals it.
 Result<void> FillStateFile(int fd, const std::string& state);

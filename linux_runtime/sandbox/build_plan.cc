@@ -287,7 +287,7 @@ Result<Plan> BuildPlan(const oci::Spec& spec, const oci::Extension& extension, c
     }
   }
   if (extension.empty_root) Add(plan, Op::kSealMount).path = "/";
-  if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks));
+  if (context.bundle) MXC_TRY(PlanHooks(plan, spec.hooks, context.bundle_path));
   if (context.bundle) MXC_TRY(PlanBeforeRoot(plan, spec, context));
   Step& enter = Add(plan, Op::kEnterRoot);
   enter.optional = context.no_pivot;

@@ -152,12 +152,14 @@ void PlanSetUpIds(Plan& plan, const oci::Spec& spec) {
   step.extra = SetUpId(Ranges(spec.linux.gid_mappings));
 }
 
-std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& hooks, const char* field) {
+std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& hooks, const char* field,
+                                      const std::string& folder) {
   std::vector<PlannedHook> prepared;
   for (size_t index = 0; index < hooks.size(); ++index) {
     const oci::Hook& hook = hooks[index];
     PlannedHook& planned = prepared.emplace_back();
     planned.path = plan.Intern(hook.path);
+    if (!folder.empty()) planned.folder = plan.Intern(folder);
     for (const std::string& argument : hook.args) planned.argv.push_back(plan.Intern(argument));
     if (hook.args.empty()) planned.argv.push_back(planned.path);
     planned.argv.push_back(nullptr);
@@ -169,9 +171,9 @@ std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& 
   return prepared;
 }
 
-Result<void> PlanHooks(Plan& plan, const oci::Hooks& hooks) {
+Result<void> PlanHooks(Plan& plan, const oci::Hooks& hooks, const std::string& bundle) {
   plan.bundle.runtime_hooks = !hooks.prestart.empty() || !hooks.create_runtime.empty();
-  plan.bundle.create_container = PrepareHooks(plan, hooks.create_container, "hooks.createContainer");
+  plan.bundle.create_container = PrepareHooks(plan, hooks.create_container, "hooks.createContainer", bundle);
   plan.bundle.start_container = PrepareHooks(plan, hooks.start_container, "hooks.startContainer");
   const bool any = plan.bundle.runtime_hooks || !hooks.create_container.empty() || !hooks.start_container.empty();
   if (!any) return {};

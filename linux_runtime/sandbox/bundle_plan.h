@@ -19,9 +19,10 @@ Result<void> PlanBundleIds(Plan& plan, const oci::Spec& spec, const PlanContext&
 void PlanSetUpIds(Plan& plan, const oci::Spec& spec);
 
 // createContainer and startContainer hooks, and memory files for the state that they read.
-Result<void> PlanHooks(Plan& plan, const oci::Hooks& hooks);
+Result<void> PlanHooks(Plan& plan, const oci::Hooks& hooks, const std::string& bundle);
 
 // For execve. field: "hooks.poststop".
-std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& hooks, const char* field);
+std::vector<PlannedHook> PrepareHooks(Plan& plan, const std::vector<oci::Hook>& hooks, const char* field,
+                                      const std::string& folder = "");
 
 }  // namespace mxc::sandbox

@@ -154,6 +154,7 @@ struct JoinedNamespace {
 // A hook of an OCI bundle, ready for execve. argv and env are null-terminated.
 struct PlannedHook {
   const char* path = "";
+  const char* folder = nullptr;  // to start in, where it can be entered
   std::vector<const char*> argv, env;
   int timeout_ms = -1;     // -1: none
   const char* field = "";  // "hooks.createContainer[0]"

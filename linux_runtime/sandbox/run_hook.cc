@@ -14,6 +14,8 @@ namespace {
   if (::dup2(state, 0) < 0) ::_exit(125);
   if (output >= 0 && (::dup2(output, 1) < 0 || ::dup2(output, 2) < 0)) ::_exit(125);
   sys::CloseRange(3, ~0u, sys::kCloseRangeCloexec);
+  // As under runc and crun. Not every hook can: a user namespace may have taken the right away.
+  if (hook.folder != nullptr) (void)sys::Chdir(hook.folder);
   ResetSignals();
   ::execve(hook.path, const_cast<char* const*>(hook.argv.data()), const_cast<char* const*>(hook.env.data()));
   const int error = errno;

@@ -93,6 +93,16 @@ def run_in_the_runtimes_namespaces_or_the_containers(box):
 
 
 @clause("config.hooks")
+def outside_start_in_the_bundles_folder(box):
+    """Not in the specification; runc and crun start them there."""
+    kinds = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
+    box.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"pwd > {box.path(kind)}"]}] for kind in kinds}
+    box.run("true")
+    for kind in kinds:
+        check(host.read(box.path(kind)).startswith(box.bundle), f"{kind} started in {host.read(box.path(kind))!r}")
+
+
+@clause("config.hooks")
 def paths_resolve_where_the_hook_belongs(box):
     """Of startContainer in the container, of the others on the host: also of createContainer, which runs before pivot_root."""
     box.folder("log")

@@ -24,6 +24,13 @@ bool Output::EnableColors() {
   return mode_changed_;
 }
 
+int Output::width() const {
+  CONSOLE_SCREEN_BUFFER_INFO info{};
+  if (!console_ || !::GetConsoleScreenBufferInfo(handle_, &info)) return 80;
+  // One less: a line that fills the last column wraps in older consoles.
+  return std::clamp(info.srWindow.Right - info.srWindow.Left, 40, 120);
+}
+
 bool Output::Write(std::string_view text) { return console_ ? WriteCharacters(text) : WriteBytes(text); }
 
 bool Output::WriteBytes(std::string_view bytes) {

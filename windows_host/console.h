@@ -18,6 +18,9 @@ class Output {
   // Lets the console understand colours; false where it can't (before Windows 10) or where this is no console.
   bool EnableColors();
 
+  // Columns of the console's window, 40 to 120; 80 where this is none.
+  int width() const;
+
   // text: UTF-8. False when not all of it could be written.
   bool Write(std::string_view text);
 

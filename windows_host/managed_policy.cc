@@ -12,6 +12,7 @@
 #include "shared/policy/digest.h"
 #include "shared/policy/floor.h"
 #include "shared/policy/windows_path.h"
+#include "windows_host/distributions.h"
 #include "windows_host/handle.h"
 #include "windows_host/registry.h"
 
@@ -223,14 +224,13 @@ Result<ManagedPolicy> ReadManagedPolicy(const std::string& path) { return Reader
 
 Result<void> CheckCommand(const ManagedPolicy& managed, const client::Options& options, bool elevated) {
   if (!managed.enabled) return Refused("mxc.exe is switched off", "Enabled");
-  if (!client::IsRemote(options)) return {};
-  if (managed.hvsocket_required)
-    return Refused("going by the pipes of wsl.exe, the way that there is so far, is forbidden", "RequireHvSocket");
+  if (!client::IsRemote(options) && options.command != client::Command::kHold) return {};
   if (elevated && !managed.elevated_allowed) {
     return Refused("running with an administrator's rights is forbidden", "AllowElevated")
         .WithHint("start mxc.exe from a console that isn't elevated");
   }
   const bool detached = options.command == client::Command::kProvision || options.command == client::Command::kStart ||
+                        options.command == client::Command::kHold ||
                         (options.command == client::Command::kExec && options.detach);
   if (detached && !managed.detached_allowed)
     return Refused("what goes on without its mxc.exe is forbidden", "AllowDetached").WithHint("use `mxc.exe run`");
@@ -248,6 +248,17 @@ Result<void> CheckDistribution(const ManagedPolicy& managed, const std::string& 
         .WithHint("--distribution takes one of these: " + allowed);
   }
   return {};
+}
+
+Result<std::string> DistributionFor(const std::string& wanted, const ManagedPolicy& managed) {
+  const auto registered = MXC_TRY_AS("look for WSL's distributions", ReadDistributions());
+  if (!managed.names_distributions()) {
+    if (registered) MXC_TRY(ChooseDistribution(*registered, wanted));
+    return wanted;
+  }
+  const Distribution chosen = MXC_TRY(ChooseDistribution(registered.value_or(std::vector<Distribution>()), wanted));
+  MXC_TRY(CheckDistribution(managed, chosen.name));
+  return chosen.name;
 }
 
 }  // namespace mxc::windows

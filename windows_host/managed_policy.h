@@ -37,4 +37,9 @@ Result<void> CheckCommand(const ManagedPolicy& managed, const client::Options& o
 // Refuses (kRefused) a distribution, by its registered name; "" is none that is allowed.
 Result<void> CheckDistribution(const ManagedPolicy& managed, const std::string& name);
 
+// The distribution as wsl.exe is to be told; wanted, "": the default one. Where the machine's policy names distributions it is one by
+// its registered name, so that none other is started than the one that was looked at. Errors: as ChooseDistribution and
+// CheckDistribution.
+Result<std::string> DistributionFor(const std::string& wanted, const ManagedPolicy& managed);
+
 }  // namespace mxc::windows

@@ -17,6 +17,7 @@ namespace mxc::windows {
 namespace {
 
 constexpr DWORD kStartWithinMs = 60'000;
+constexpr uint32_t kAwayWithinMs = 3000;
 constexpr wchar_t kRelay[] = L"/usr/local/libexec/mxc/mxc-relay";
 
 std::wstring Variable(const wchar_t* name) {
@@ -29,44 +30,6 @@ std::wstring Variable(const wchar_t* name) {
 bool IsFile(const std::wstring& path) {
   const DWORD attributes = ::GetFileAttributesW(path.c_str());
   return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
-}
-
-Result<std::wstring> FindWsl() {
-  if (std::wstring named = Variable(L"MXC_WSL_EXE"); !named.empty()) {
-    if (IsFile(named)) return named;
-    return Error(Code::kNotFound, "MXC_WSL_EXE names no file");
-  }
-  // The 64-bit folder of programs, as the registry has it: the environment is the caller's to change.
-  wchar_t folder[MAX_PATH];
-  DWORD size = sizeof folder;
-  if (::RegGetValueW(HKEY_LOCAL_MACHINE, L"SOFTWARE\\Microsoft\\Windows\\CurrentVersion", L"ProgramFilesDir",
-                     RRF_RT_REG_SZ | RRF_SUBKEY_WOW6464KEY, nullptr, folder, &size) == ERROR_SUCCESS) {
-    std::wstring path = std::wstring(folder) + L"\\WSL\\wsl.exe";
-    if (IsFile(path)) return path;
-  }
-  if (::GetSystemDirectoryW(folder, MAX_PATH) != 0) {
-    std::wstring path = std::wstring(folder) + L"\\wsl.exe";
-    if (IsFile(path)) return path;
-  }
-  return Error(Code::kNotFound, "there is no wsl.exe on this machine")
-      .WithHint("install WSL: wsl --install, as Microsoft describes it");
-}
-
-// One argument as CommandLineToArgvW reads it.
-std::wstring Quote(const std::wstring& argument) {
-  std::wstring quoted = L"\"";
-  size_t slashes = 0;
-  for (const wchar_t unit : argument) {
-    if (unit == L'\\') {
-      ++slashes;
-      continue;
-    }
-    quoted.append(unit == L'"' ? 2 * slashes + 1 : slashes, L'\\');
-    slashes = 0;
-    quoted += unit;
-  }
-  quoted.append(2 * slashes, L'\\');
-  return quoted + L"\"";
 }
 
 // WSLENV hands variables on to root's process inside: nothing of the caller's environment goes along but what Windows needs.
@@ -98,6 +61,16 @@ Result<Pipe> MakePipe(bool child_reads) {
   return pipe;
 }
 
+Result<std::unique_ptr<AwayStream>> GoAway(const wire::Greeting& greeting, const std::string& id,
+                                           const wire::Secret& secret, HostSockets& sockets) {
+  if (greeting.port == 0) {
+    return Error(Code::kUnsupported, "mxcd in the distribution doesn't listen for Windows")
+        .WithHint("start it with --vsock-port 783, as mxcd.service does");
+  }
+  std::unique_ptr<HostSocket> socket = MXC_TRY(sockets.Connect(greeting.vm_id, greeting.port, kAwayWithinMs));
+  return AwayStream::Open(std::move(socket), id, secret, kAwayWithinMs);
+}
+
 // wsl.exe writes UTF-16 where it is told nothing else, in the user's language: a zero byte, as every line's end has there, is in no
 // other text.
 std::string Readable(const std::string& bytes) {
@@ -113,6 +86,43 @@ std::string Readable(const std::string& bytes) {
 
 }  // namespace
 
+std::wstring QuoteArgument(const std::wstring& argument) {
+  std::wstring quoted = L"\"";
+  size_t slashes = 0;
+  for (const wchar_t unit : argument) {
+    if (unit == L'\\') {
+      ++slashes;
+      continue;
+    }
+    quoted.append(unit == L'"' ? 2 * slashes + 1 : slashes, L'\\');
+    slashes = 0;
+    quoted += unit;
+  }
+  quoted.append(2 * slashes, L'\\');
+  return quoted + L"\"";
+}
+
+Result<std::wstring> FindWsl() {
+  if (std::wstring named = Variable(L"MXC_WSL_EXE"); !named.empty()) {
+    if (IsFile(named)) return named;
+    return Error(Code::kNotFound, "MXC_WSL_EXE names no file");
+  }
+  // The 64-bit folder of programs, as the registry has it: the environment is the caller's to change.
+  wchar_t folder[MAX_PATH];
+  DWORD size = sizeof folder;
+  if (::RegGetValueW(HKEY_LOCAL_MACHINE, L"SOFTWARE\\Microsoft\\Windows\\CurrentVersion", L"ProgramFilesDir",
+                     RRF_RT_REG_SZ | RRF_SUBKEY_WOW6464KEY, nullptr, folder, &size) == ERROR_SUCCESS) {
+    std::wstring path = std::wstring(folder) + L"\\WSL\\wsl.exe";
+    if (IsFile(path)) return path;
+  }
+  if (::GetSystemDirectoryW(folder, MAX_PATH) != 0) {
+    std::wstring path = std::wstring(folder) + L"\\wsl.exe";
+    if (IsFile(path)) return path;
+  }
+  return Error(Code::kNotFound, "there is no wsl.exe on this machine")
+      .WithHint("install WSL: wsl --install, as Microsoft describes it");
+}
+
 RelayProcess::RelayProcess() : process_(nullptr), job_(nullptr), input_(nullptr), output_(nullptr), error_(nullptr) {}
 
 RelayProcess::~RelayProcess() {
@@ -123,7 +133,8 @@ RelayProcess::~RelayProcess() {
   if (errors_.joinable()) errors_.join();
 }
 
-Result<std::unique_ptr<RelayProcess>> RelayProcess::Start(const RelayOptions& options, wire::Opening opening) {
+Result<std::unique_ptr<RelayProcess>> RelayProcess::Start(const RelayOptions& options, wire::Opening opening,
+                                                          HostSockets& sockets) {
   std::unique_ptr<RelayProcess> relay(new RelayProcess());
   MXC_TRY_AS("start WSL", relay->Launch(options));
   // Reading a pipe has no time limit: it is ended by ending who writes into it.
@@ -136,7 +147,7 @@ Result<std::unique_ptr<RelayProcess>> RelayProcess::Start(const RelayOptions& op
       ::TerminateJobObject(relay->job_.get(), 1);
     }
   });
-  Result<void> opening_done = relay->Open(std::move(opening));
+  Result<void> opening_done = relay->Open(std::move(opening), options, sockets);
   opened = true;
   watch.join();
   if (!opening_done.ok()) return std::move(opening_done).error();
@@ -145,8 +156,9 @@ Result<std::unique_ptr<RelayProcess>> RelayProcess::Start(const RelayOptions& op
 
 Result<void> RelayProcess::Launch(const RelayOptions& options) {
   const std::wstring wsl = MXC_TRY(FindWsl());
-  std::wstring command = Quote(wsl);
-  if (!options.distribution.empty()) command += L" --distribution " + Quote(MXC_TRY(Widen(options.distribution)));
+  std::wstring command = QuoteArgument(wsl);
+  if (!options.distribution.empty())
+    command += L" --distribution " + QuoteArgument(MXC_TRY(Widen(options.distribution)));
   command += std::wstring(L" -u root --cd / --exec ") + kRelay + L" --proto 1";
 
   Pipe in = MXC_TRY(MakePipe(true)), out = MXC_TRY(MakePipe(false)), error = MXC_TRY(MakePipe(false));
@@ -238,7 +250,7 @@ Result<void> RelayProcess::ReadMore(std::string& bytes) {
   return {};
 }
 
-Result<void> RelayProcess::Open(wire::Opening opening) {
+Result<void> RelayProcess::Open(wire::Opening opening, const RelayOptions& options, HostSockets& sockets) {
   constexpr char kWhat[] = "wait for mxc's relay in the distribution";
   std::string bytes;
   for (;;) {
@@ -260,23 +272,39 @@ Result<void> RelayProcess::Open(wire::Opening opening) {
       if (!ReadMore(bytes).ok()) return Silent(kWhat);
     }
   };
-  (void)MXC_TRY(wire::ReadGreeting(MXC_TRY(part())));
-  opening.id = wire::ToHex(wire::RandomBytes(16));
-  // Of use where the wire goes over hvsocket; the relay wants it in any case.
-  wire::Key key = wire::NewKey();
-  std::string said = wire::Part(wire::WriteOpening(opening));
-  said.append(reinterpret_cast<const char*>(key.data()), key.size());
-  wire::Wipe(key);
+  wire::Transcript transcript;
+  transcript.greeting = MXC_TRY(part());
+  greeting_ = MXC_TRY(wire::ReadGreeting(transcript.greeting));
+  transcript.vm_id = greeting_.vm_id;
+  transcript.port = greeting_.port;
+  transcript.id = wire::RandomBytes(wire::kConnectionIdSize);
+  opening.id = wire::ToHex(transcript.id);
+  transcript.opening = wire::WriteOpening(opening);
+  wire::Secret secret{wire::NewKey(), transcript.Hash()};
+  std::string said = wire::Part(transcript.opening);
+  said.append(reinterpret_cast<const char*>(secret.key.data()), secret.key.size());
   if (!Write(said)) return Silent(kWhat);
   if (const std::string refusal = MXC_TRY(part()); !refusal.empty()) {
     return Error(Code::kRefused, "the relay in the distribution: " + EscapeText(refusal));
   }
-  if (!Write(std::string_view(&wire::kStay, 1))) return Silent(kWhat);
+  Result<std::unique_ptr<AwayStream>> away = GoAway(greeting_, transcript.id, secret, sockets);
+  wire::Wipe(secret.key);
+  if (!away.ok() && options.away_required) {
+    return std::move(away).error().WithContext(
+        "reach mxcd by hvsocket, which the machine's policy requires (RequireHvSocket)");
+  }
+  if (!Write(std::string_view(away.ok() ? &wire::kAway : &wire::kStay, 1))) return Silent(kWhat);
+  if (away.ok()) {
+    away_ = *std::move(away);
+  } else if (away.error().code() == Code::kRefused || away.error().code() == Code::kInvalid) {
+    turned_back_ = std::move(away).error();
+  }
   early_ = std::move(bytes);
   return {};
 }
 
 std::string RelayProcess::Read() {
+  if (away_) return away_->Read();
   if (!early_.empty()) return std::exchange(early_, {});
   std::string bytes(64 << 10, '\0');
   DWORD size = 0;
@@ -286,6 +314,7 @@ std::string RelayProcess::Read() {
 }
 
 bool RelayProcess::Write(std::string_view bytes) {
+  if (away_) return away_->Write(bytes);
   while (!bytes.empty()) {
     DWORD written = 0;
     if (!::WriteFile(input_.get(), bytes.data(), static_cast<DWORD>(std::min<size_t>(bytes.size(), 64 << 10)), &written,
@@ -296,6 +325,9 @@ bool RelayProcess::Write(std::string_view bytes) {
   return true;
 }
 
-void RelayProcess::CloseInput() { input_ = UniqueHandle(nullptr); }
+void RelayProcess::CloseInput() {
+  if (away_) return away_->Finish();
+  input_ = UniqueHandle(nullptr);
+}
 
 }  // namespace mxc::windows

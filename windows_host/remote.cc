@@ -22,7 +22,6 @@
 #include "shared/wire/multiplexer.h"
 #include "windows_host/audit.h"
 #include "windows_host/console.h"
-#include "windows_host/distributions.h"
 #include "windows_host/relay_process.h"
 #include "windows_host/system_error.h"
 #include "windows_host/wide_text.h"
@@ -489,22 +488,10 @@ Result<RemoteEnd> Remote::Run() {
   return std::move(end_);
 }
 
-// As wsl.exe is to be told; "": the default one. Where the machine's policy names distributions it is one by its name, so that
-// none other is started than the one that was looked at.
-Result<std::string> DistributionFor(const std::string& wanted, const ManagedPolicy& managed) {
-  const auto registered = MXC_TRY_AS("look for WSL's distributions", ReadDistributions());
-  if (!managed.names_distributions()) {
-    if (registered) MXC_TRY(ChooseDistribution(*registered, wanted));
-    return wanted;
-  }
-  const Distribution chosen = MXC_TRY(ChooseDistribution(registered.value_or(std::vector<Distribution>()), wanted));
-  MXC_TRY(CheckDistribution(managed, chosen.name));
-  return chosen.name;
-}
-
 }  // namespace
 
-Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host, const ManagedPolicy& managed) {
+Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host, const ManagedPolicy& managed,
+                                HostSockets& sockets) {
   const std::string distribution = MXC_TRY(DistributionFor(options.distribution, managed));
   // The folder of Windows means nothing there, and neither does its environment: the distribution's user has his own.
   wire::Request request = MXC_TRY(client::RemoteRequest(options, host, {}, ConsoleSize(), managed.floors));
@@ -512,7 +499,12 @@ Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& ho
   opening.policy_digest = managed.digest;
   opening.user = options.user;
   FillIdentity(opening, request.claims);
-  std::unique_ptr<RelayProcess> relay = MXC_TRY(RelayProcess::Start({distribution, options.user}, opening));
+  std::unique_ptr<RelayProcess> relay =
+      MXC_TRY(RelayProcess::Start({distribution, options.user, managed.hvsocket_required}, opening, sockets));
+  if (relay->turned_back()) {
+    Output(Output::Stream::kError)
+        .Write("mxc: warning: " + relay->turned_back()->Describe() + "; going by wsl.exe's pipes\n");
+  }
   // Its threads may hang in a read, so nobody joins them; the process ends with its main function. Nor are they detached: of
   // a hundred threads that are detached at once, mingw's library loses some before they run.
   static Remote* remote = nullptr;

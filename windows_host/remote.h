@@ -7,6 +7,7 @@
 #include "shared/base/result.h"
 #include "shared/client/host.h"
 #include "shared/client/options.h"
+#include "windows_host/host_sockets.h"
 #include "windows_host/managed_policy.h"
 
 namespace mxc::windows {
@@ -18,6 +19,7 @@ struct RemoteEnd {
 };
 
 // Errors: WSL, the relay or mxcd can't be reached; what mxcd refuses.
-Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host, const ManagedPolicy& managed);
+Result<RemoteEnd> RemoteCommand(const client::Options& options, client::Host& host, const ManagedPolicy& managed,
+                                HostSockets& sockets);
 
 }  // namespace mxc::windows

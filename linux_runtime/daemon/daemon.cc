@@ -146,6 +146,7 @@ Result<void> Daemon::Handle(Client& client, std::string_view json) {
 Result<void> Daemon::Dispatch(Client& client, const wire::Request& request, std::string_view json) {
   switch (request.operation) {
     case Operation::kFacts:
+    case Operation::kPlan:
     case Operation::kRun:
     case Operation::kProvision:
       return Make(client, request, json);

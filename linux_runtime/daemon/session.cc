@@ -61,7 +61,20 @@ int Session::Run() {
     Part(reply);
     return 0;
   }
-  Result<Admitted> admitted = Admit(policy, !one_shot(), start_.own_folder);
+  const bool plans = start_.request.operation == wire::Operation::kPlan;
+  Result<Admitted> admitted = Admit(policy, !one_shot() && !plans, start_.own_folder);
+  if (admitted.ok() && plans) {
+    wire::Reply reply = wire::ReplyTo(start_.request);
+    Result<sandbox::Plan> plan = run::PlanSandbox(admitted->spec, admitted->extension, {});
+    if (plan.ok()) {
+      plan->notes.insert(plan->notes.begin(), admitted->notes.begin(), admitted->notes.end());
+      reply.text = sandbox::FormatPlan(*plan);
+    } else {
+      reply.error = plan.error();
+    }
+    Part(reply);
+    return 0;
+  }
   Told told;
   told.wants_ids = admitted.ok() && admitted->extension.own_session && start_.own_folder.empty() && start_.gives_ids &&
                    start_.request.operation == wire::Operation::kProvision;

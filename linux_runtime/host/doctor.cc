@@ -229,18 +229,6 @@ Finding Wsl(const HostFacts& facts, const Details& details) {
 
 }  // namespace
 
-std::string_view StatusName(Status status) {
-  switch (status) {
-    case Status::kOk:
-      return "ok";
-    case Status::kWeaker:
-      return "weaker";
-    case Status::kMissing:
-      return "missing";
-  }
-  return "";
-}
-
 Report Judge(const HostFacts& facts, const Details& details) {
   Report report;
   constexpr uint64_t kMebibyte = 1 << 20;

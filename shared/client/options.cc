@@ -109,6 +109,14 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
     run->add_option("--profile", options.profile, "profile that gives the defaults")->type_name("NAME");
     run->add_option("--name", options.name, "label of this run")->type_name("NAME");
     AddClaims(run, options);
+    CLI::App* plan = AddCommand(app, Command::kPlan, "plan", "print the steps that `run` would take", options);
+    plan->add_option("-p,--policy", options.policy, "MXC policy, JSON or YAML; - is standard input")->type_name("FILE");
+    plan->add_option("--profile", options.profile, "profile that gives the defaults")->type_name("NAME");
+    CLI::App* hold =
+        AddCommand(app, Command::kHold, "__hold", "keep the distribution alive while sessions run", options);
+    hold->group("");  // not shown: `start` runs it
+    hold->add_option("--every", options.every_ms)->check(CLI::PositiveNumber);
+    hold->add_option("--linger", options.linger_ms);
     options.daemon = true;
   }
   if (offer.sessions) DefineSessions(app, options);
@@ -133,12 +141,15 @@ void Define(CLI::App& app, Options& options, const Offer& offer) {
   AddCommand(app, Command::kProfiles, "profiles", "list the profiles", options)
       ->add_option("name", options.profile, "print this one in full")
       ->type_name("NAME");
-  if (offer.run) {
-    AddCommand(app, Command::kDoctor, "doctor", "say what this host can enforce, and what to do about the rest",
-               options)
-        ->add_flag("--json", options.json, "as JSON");
-    app.get_subcommand("doctor")->add_flag("--facts", options.facts,
-                                           "the facts that translating a policy depends on, as JSON");
+  if (offer.run || offer.distributions) {
+    CLI::App* doctor = AddCommand(app, Command::kDoctor, "doctor",
+                                  offer.run ? "say what this host can enforce, and what to do about the rest"
+                                            : "say what stands between here and a sandbox, and what to do about it",
+                                  options);
+    doctor->add_flag("--json", options.json, "as JSON");
+    doctor->add_flag("--facts", options.facts,
+                     offer.run ? "the facts that translating a policy depends on, as JSON"
+                               : "the distribution's facts, as JSON for --host-facts");
   }
   AddCommand(app, Command::kVersion, "version", "print the version", options);
 }

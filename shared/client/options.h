@@ -18,6 +18,7 @@ enum class Command : uint8_t {
   kWhy,
   kProfiles,
   kDoctor,
+  kHold,  // of mxc.exe's own: keeps a distribution alive for sessions
   kVersion,
   // Of sessions; see wire::Operation.
   kProvision,
@@ -48,17 +49,18 @@ struct Options {
   std::vector<std::string> why;           // operation and object
   std::vector<std::string> argv;          // after --
   // Through mxcd.
-  bool daemon = false;                          // run
-  std::string session;                          // which one
-  uint32_t program = 0;                         // attach: which of its programs; 0: the last
-  std::vector<std::string> env;                 // exec: NAME=VALUE
-  bool clear_env = false;                       // exec: nothing of the session's
-  std::string cwd;                              // exec
-  bool detach = false;                          // exec: don't wait for it
-  uint32_t timeout_ms = 0;                      // exec; 0: none
-  uint32_t idle_timeout_s = 0, lifetime_s = 0;  // provision; 0: none
-  std::string distribution, user;               // of WSL, on Windows; "": the default ones
-  std::string agent, tool_call;                 // who asks, as he says: for the audit
+  bool daemon = false;                             // run
+  std::string session;                             // which one
+  uint32_t program = 0;                            // attach: which of its programs; 0: the last
+  std::vector<std::string> env;                    // exec: NAME=VALUE
+  bool clear_env = false;                          // exec: nothing of the session's
+  std::string cwd;                                 // exec
+  bool detach = false;                             // exec: don't wait for it
+  uint32_t timeout_ms = 0;                         // exec; 0: none
+  uint32_t idle_timeout_s = 0, lifetime_s = 0;     // provision; 0: none
+  std::string distribution, user;                  // of WSL, on Windows; "": the default ones
+  uint32_t every_ms = 15'000, linger_ms = 30'000;  // hold: how often it looks for sessions, how long it waits without
+  std::string agent, tool_call;                    // who asks, as he says: for the audit
 };
 
 // What this build of the program can do; the rest is not offered.

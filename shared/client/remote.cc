@@ -29,6 +29,10 @@ wire::Operation OperationOf(Command command) {
       return wire::Operation::kInspect;
     case Command::kLogs:
       return wire::Operation::kLogs;
+    case Command::kPlan:
+      return wire::Operation::kPlan;
+    case Command::kDoctor:
+      return wire::Operation::kFacts;
     default:
       return wire::Operation::kRun;
   }
@@ -88,8 +92,10 @@ bool IsRemote(const Options& options) {
     case Command::kInspect:
     case Command::kLogs:
       return true;
+    case Command::kDoctor:
+      return options.daemon && options.facts;
     default:
-      return options.command == Command::kRun && options.daemon;
+      return options.daemon && (options.command == Command::kRun || options.command == Command::kPlan);
   }
 }
 
@@ -105,6 +111,8 @@ Result<wire::Request> RemoteRequest(const Options& options, Host& host, const Re
   request.claims.tool_call = options.tool_call;
   switch (request.operation) {
     case wire::Operation::kRun:
+    case wire::Operation::kPlan:
+    case wire::Operation::kFacts:
     case wire::Operation::kProvision:
       request.policy = MXC_TRY(PolicyOf(options, host, caller, floors));
       break;
@@ -145,6 +153,9 @@ std::string ReplyText(const Options& options, const wire::Reply& reply) {
       return options.detach ? std::to_string(reply.program) + "\n" : "";
     case Command::kInspect:
       return reply.text + "\n";
+    case Command::kPlan:
+    case Command::kDoctor:
+      return reply.text;
     case Command::kList:
       break;
     default:

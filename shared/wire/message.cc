@@ -16,9 +16,9 @@ constexpr size_t kMostItems = 8192;
 constexpr size_t kMostName = 256;
 constexpr size_t kMostFloors = 4;
 
-constexpr std::string_view kOperations[] = {"facts",       "run",    "provision", "start",  "exec",
-                                            "attach",      "detach", "signal",    "resize", "stop",
-                                            "deprovision", "list",   "inspect",   "logs",   "open"};
+constexpr std::string_view kOperations[] = {"facts",   "run",    "provision", "start", "exec",        "attach",
+                                            "detach",  "signal", "resize",    "stop",  "deprovision", "list",
+                                            "inspect", "logs",   "plan",      "open"};
 constexpr std::string_view kCodes[] = {"usage", "invalid", "unsupported", "refused", "not-found", "system", "internal"};
 
 // Reads the members of one object. The first error is kept; members that nobody asks for are skipped.

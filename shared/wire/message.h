@@ -38,6 +38,7 @@ enum class Operation : uint8_t {
   kList,
   kInspect,
   kLogs,  // what a program has said so far, once more
+  kPlan,  // the steps that kRun would take
   kOpen,  // from the relay, as root: a connection that will come over hvsocket (handshake.h)
 };
 std::string_view OperationName(Operation operation);

@@ -47,6 +47,8 @@ def flat(data):
 class World:
     """An mxcd of root's, the two Windows programs in a folder, and what listens in the place of a distribution."""
 
+    mxcd_options = ()
+
     def __init__(self, mxc, mxcd, relay, wine, exe, fake):
         self.mxc, self.mxcd_program, self.relay, self.wine = mxc, mxcd, relay, wine
         self.base = tempfile.mkdtemp(prefix="mxc-remote-", dir="/var/tmp")
@@ -55,9 +57,9 @@ class World:
         self.fake = shutil.copyfile(fake, os.path.join(self.base, "fake_wsl.exe"))
         self.folder = os.path.join(self.base, "mxcd")
         os.mkdir(self.folder, 0o755)
-        self.mxcd = subprocess.Popen([mxcd, "--folder", self.folder], stderr=subprocess.PIPE)
+        self.mxcd = subprocess.Popen([mxcd, "--folder", self.folder, *self.mxcd_options], stderr=subprocess.PIPE)
         self.mxcd.stderr.readline()
-        self.relays, self.cut = [], False
+        self.relays, self.cut, self.carried = [], False, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.mode("bridge")
         threading.Thread(target=self._distribution, daemon=True).start()
@@ -82,6 +84,7 @@ class World:
             inward.start()
             try:
                 while data := os.read(relay.stdout.fileno(), 65536):
+                    self.carried += len(data)
                     connection.sendall(data)
                 connection.shutdown(socket.SHUT_WR)
             except OSError:
@@ -116,14 +119,18 @@ class World:
 
     def start(self, *arguments, variables=None, **options):
         environment = {**os.environ, "MXC_WSL_EXE": "Z:" + self.fake.replace("/", "\\"), "SECRET_OF_WINDOWS": "s3cret", **(variables or {})}
-        return subprocess.Popen([self.wine, self.exe, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.base, **options)
+        return subprocess.Popen([self.wine, self.exe, *arguments], env=environment, stdout=subprocess.PIPE, **{"stderr": subprocess.PIPE, **options}, cwd=self.base)
 
     def run(self, *arguments, input=b"", timeout=90, **options):
         begin = time.monotonic()
-        started = self.start(*arguments, stdin=subprocess.PIPE, **options)
-        out, err = started.communicate(input, timeout=timeout)
-        self.seconds = time.monotonic() - begin
-        return started.returncode, out, err
+        # A file: under Wine a program of Windows has its parent's standard error, whatever that lets it inherit, and one that stays
+        # behind (`__hold`) would keep a pipe open.
+        with tempfile.TemporaryFile() as errors:
+            started = self.start(*arguments, stdin=subprocess.PIPE, stderr=errors, **options)
+            out = started.communicate(input, timeout=timeout)[0]
+            self.seconds = time.monotonic() - begin
+            errors.seek(0)
+            return started.returncode, out, errors.read()
 
     def audit(self):
         with open(os.path.join(self.folder, "audit", "audit.jsonl"), encoding="ascii") as file:

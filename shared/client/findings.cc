@@ -1,10 +1,10 @@
-// The doctor's report as text and as JSON.
+#include "shared/client/findings.h"
+
 #include <algorithm>
 
-#include "linux_runtime/host/doctor.h"
 #include "nlohmann/json.hpp"
 
-namespace mxc::host {
+namespace mxc::client {
 namespace {
 
 constexpr size_t kStatusWidth = 9;
@@ -65,6 +65,18 @@ const char* ColorOf(Status status) {
 
 }  // namespace
 
+std::string_view StatusName(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return "ok";
+    case Status::kWeaker:
+      return "weaker";
+    case Status::kMissing:
+      return "missing";
+  }
+  return "";
+}
+
 std::string FormatDoctor(const Report& report, int width, bool color) {
   size_t room = static_cast<size_t>(std::max(width, 40)) - kIndent;
   std::string text = Printable(report.host) + "\n\n";
@@ -104,4 +116,4 @@ std::string DoctorJson(const Report& report) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace mxc::host
+}  // namespace mxc::client

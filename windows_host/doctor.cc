@@ -17,13 +17,23 @@ namespace {
 constexpr char kWslPolicies[] = "SOFTWARE\\Policies\\WSL";
 constexpr size_t kMostConfig = 256 << 10;
 
+// version.dll is none of those that Windows takes from its own folder in any case: one beside mxc.exe would be loaded.
 std::string VersionOf(const std::wstring& file) {
+  static const HMODULE kLibrary = ::LoadLibraryExW(L"version.dll", nullptr, LOAD_LIBRARY_SEARCH_SYSTEM32);
+  if (kLibrary == nullptr) return "";
+  auto find = []<class Function>(const char* name) {
+    return reinterpret_cast<Function*>(reinterpret_cast<void*>(::GetProcAddress(kLibrary, name)));
+  };
+  const auto size_of = find.template operator()<decltype(::GetFileVersionInfoSizeW)>("GetFileVersionInfoSizeW");
+  const auto read = find.template operator()<decltype(::GetFileVersionInfoW)>("GetFileVersionInfoW");
+  const auto query = find.template operator()<decltype(::VerQueryValueW)>("VerQueryValueW");
+  if (size_of == nullptr || read == nullptr || query == nullptr) return "";
   DWORD unused = 0;
-  std::vector<char> block(::GetFileVersionInfoSizeW(file.c_str(), &unused));
+  std::vector<char> block(size_of(file.c_str(), &unused));
   void* found = nullptr;
   UINT size = 0;
-  if (block.empty() || !::GetFileVersionInfoW(file.c_str(), 0, static_cast<DWORD>(block.size()), block.data()) ||
-      !::VerQueryValueW(block.data(), L"\\", &found, &size) || size < sizeof(VS_FIXEDFILEINFO)) {
+  if (block.empty() || !read(file.c_str(), 0, static_cast<DWORD>(block.size()), block.data()) ||
+      !query(block.data(), L"\\", &found, &size) || size < sizeof(VS_FIXEDFILEINFO)) {
     return "";
   }
   const auto* info = static_cast<const VS_FIXEDFILEINFO*>(found);
